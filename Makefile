@@ -1,0 +1,59 @@
+# Each target makes what it needs: a virtual environment in .venv, with uv if there is one, else with pip.
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	if $$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+UV     := $(shell command -v uv 2>/dev/null)
+
+.PHONY: demo test lint lab bench clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m s3nb.demo
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lab: $(VENV)/.lab
+	@$(BIN)/jupyter lab notebooks
+
+bench: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks.core
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "s3nb needs Python 3.11 or newer; none was found (PYTHON=/path/to/python make ... names one)" >&2; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)"
+ifneq ($(UV),)
+	@uv venv -q --python "$(PYTHON)" $(VENV)
+else
+	@"$(PYTHON)" -m venv $(VENV)
+endif
+
+define install
+	@echo "installing s3nb[$(1)]"
+	$(if $(UV),@VIRTUAL_ENV=$(VENV) uv pip install -q -e '.[$(1)]',@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(1)]')
+	@touch $@
+endef
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(call install,sandbox)
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	$(call install,dev)
+
+$(VENV)/.bench: $(BIN)/python pyproject.toml
+	$(call install,sandbox$(comma)bench)
+
+$(VENV)/.lab: $(VENV)/.demo
+	$(call install,notebook$(comma)sandbox)
+	@echo "installing JupyterLab"
+	$(if $(UV),@VIRTUAL_ENV=$(VENV) uv pip install -q jupyterlab,@$(BIN)/python -m pip install -q --disable-pip-version-check jupyterlab)
+
+comma := ,

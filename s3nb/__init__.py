@@ -1,0 +1,105 @@
+"""s3nb: objects in S3, many at a time, fast, in a notebook or a pipeline.
+
+>>> from s3nb import S3
+>>> with S3(s3root="s3://bucket/data") as s3:
+...     for obj in s3.get_many(["a.csv", "b.csv"]):
+...         print(obj.key, obj.size, obj.path)
+
+In a notebook: ``%load_ext s3nb``, then ``%s3 help``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from s3nb.client import S3, PutResult
+from s3nb.config import TransferConfig
+from s3nb.errors import (
+    AccessDenied,
+    BucketNotFound,
+    BulkError,
+    ClientClosed,
+    ConnectionFailed,
+    CredentialsError,
+    IntegrityError,
+    InvalidObject,
+    InvalidRange,
+    InvalidURL,
+    ListError,
+    LocalFileError,
+    LocalFileNotFound,
+    NotFound,
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    PreconditionFailed,
+    RequestTimeout,
+    S3Error,
+    ServerError,
+    Throttled,
+    UnsafeKey,
+)
+from s3nb.model import RangeInfo, Results, S3GetObject, S3Object, S3PutObject
+from s3nb.progress import Snapshot
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "S3",
+    "AccessDenied",
+    "BucketNotFound",
+    "BulkError",
+    "ClientClosed",
+    "ConnectionFailed",
+    "CredentialsError",
+    "IntegrityError",
+    "InvalidObject",
+    "InvalidRange",
+    "InvalidURL",
+    "ListError",
+    "LocalFileError",
+    "LocalFileNotFound",
+    "NotFound",
+    "ObjectChanged",
+    "ObjectExists",
+    "ObjectNotFound",
+    "PreconditionFailed",
+    "PutResult",
+    "RangeInfo",
+    "RequestTimeout",
+    "Results",
+    "S3Error",
+    "S3GetObject",
+    "S3Object",
+    "S3PutObject",
+    "ServerError",
+    "Snapshot",
+    "Throttled",
+    "TransferConfig",
+    "UnsafeKey",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Make ``%s3`` known to a notebook: ``%load_ext s3nb``."""
+    from s3nb.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take ``%s3`` back: ``%unload_ext s3nb``."""
+    from s3nb.notebook import unload
+
+    unload(shell)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Sandbox":
+        from s3nb.sandbox import Sandbox
+
+        return Sandbox
+    raise AttributeError(f"module 's3nb' has no attribute {name!r}")

@@ -1,0 +1,719 @@
+"""The client: class `S3`. What users call; it resolves names, plans, and leaves the moving to `s3nb.transfer`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from s3nb import listings, many
+from s3nb.addressing import Addresses, each
+from s3nb.config import TransferConfig
+from s3nb.core import Core
+from s3nb.errors import ClientClosed, InvalidObject, InvalidURL
+from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
+from s3nb.progress import Snapshot
+from s3nb.run import root_from_config, run_root
+from s3nb.text import visible
+from s3nb.transfer.copy import CopyTask, From
+from s3nb.transfer.delete import DeleteTask, Doomed
+from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.head import HeadTask
+from s3nb.transfer.local import Store
+from s3nb.transfer.source import FileSource, Source, source_of
+from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.uri import check_bucket
+from s3nb.wire import Request, Wire
+from s3nb.wire.aws import Account
+
+Progress = bool | str | Callable[[Snapshot], object] | None
+
+
+class PutResult(str):
+    """The URL of what was put; with it ``etag``, ``version_id``, and ``skipped``: nothing was written as there was one."""
+
+    etag: str | None
+    version_id: str | None
+    skipped: bool
+
+    def __new__(cls, stored: Stored) -> PutResult:
+        made = super().__new__(cls, stored.url)
+        made.etag = stored.etag
+        made.version_id = stored.version_id
+        made.skipped = stored.skipped
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PutResult, (Stored(str(self), self.etag, self.version_id, skipped=self.skipped),)
+
+
+class S3:
+    """Objects in S3, many at a time.
+
+    Parameters
+    ----------
+    tmproot : path
+        Folder in which the client makes its private temporary folder, when the first file is needed.
+    bucket, prefix : str, optional
+        A root, ``s3://bucket/prefix``; with ``run``, in place of the configured ones.
+    run : object, optional
+        Keep to the data of a run: a running flow (``run=self``), an object with ``.id`` and ``.parent.id``, or
+        ``"Flow/RunID"``. See `s3nb.run`.
+    s3root : str, optional
+        A root as an ``s3://`` URL. Keys are then relative to it; without any root, keys are full URLs.
+    encryption : str, optional
+        Server-side encryption of everything put, e.g. ``"AES256"``, ``"aws:kms"``.
+    endpoint_url, region, profile : str, optional
+        As in boto3; default: whatever the environment and the AWS config files say.
+    anonymous : bool
+        Do not sign: for public data.
+    session : boto3.Session, optional
+        Where credentials and settings come from.
+    engine : {"auto", "curl", "boto3"}
+        What moves the bytes. ``"auto"``: libcurl; botocore where that is missing, or an in-process mock is active.
+    config : TransferConfig
+        Sizes, limits, patience.
+    progress : bool, str or callable, optional
+        False: draw no bars. True, ``"bar"``, ``"lines"``: draw. A callable gets a `Snapshot` ten times a
+        second. None: bars in a terminal or notebook, sparse lines elsewhere; ``S3NB_PROGRESS=off`` silences.
+    role : str, optional
+        ARN of a role to assume.
+    client_params, session_vars : dict, optional
+        Further arguments for ``boto3.Session.client`` and ``boto3.Session``.
+    wire : Wire, optional
+        Replaces the network, e.g. by `s3nb.testing.MemoryWire`.
+
+    Raises
+    ------
+    InvalidURL
+        ``run`` and ``s3root`` contradict each other, or the root is no ``s3://`` URL.
+    LocalFileError
+        ``tmproot`` is no folder.
+    """
+
+    TYPE = "s3"
+
+    def __init__(
+        self,
+        tmproot: str | os.PathLike[str] = ".",
+        bucket: str | None = None,
+        prefix: str | None = None,
+        run: Any = None,
+        s3root: str | None = None,
+        encryption: str | None = None,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        anonymous: bool = False,
+        session: Any = None,
+        engine: str = "auto",
+        config: TransferConfig | None = None,
+        progress: Progress = None,
+        role: str | None = None,
+        client_params: Mapping[str, Any] | None = None,
+        session_vars: Mapping[str, Any] | None = None,
+        wire: Wire | None = None,
+    ) -> None:
+        if run and s3root:
+            raise InvalidURL("run= and s3root= name two roots: give one of them")
+        if s3root and (bucket or prefix):
+            raise InvalidURL("s3root= and bucket=/prefix= name two roots: give one of them")
+        if prefix and not bucket and not run:
+            raise InvalidURL("prefix= needs bucket= (or run=)")
+        if run:
+            s3root = run_root(run, bucket, prefix)
+        elif bucket:
+            check_bucket(bucket)
+            s3root = f"s3://{bucket}/{(prefix or '').strip('/')}"
+        self._at = Addresses(s3root)
+        self._config = config or TransferConfig()
+        self._store = Store(tmproot, self._config)
+        self._encryption = encryption
+        self._progress = progress
+        self._made = {
+            "tmproot": os.path.abspath(os.fspath(tmproot)), "s3root": self._at.root, "encryption": encryption,
+            "endpoint_url": endpoint_url, "region": region, "profile": profile, "anonymous": anonymous, "engine": engine,
+            "config": self._config, "role": role, "client_params": client_params, "session_vars": session_vars,
+        }  # fmt: skip
+        self._portable = session is None and wire is None
+        account = Account(
+            session=session,
+            profile=profile,
+            region=region,
+            endpoint_url=endpoint_url,
+            anonymous=anonymous,
+            role=role,
+            client_params=client_params,
+            session_vars=session_vars,
+            max_pool_connections=self._config.max_requests,
+        )
+        self._core = Core(account, engine, self._config, wire)
+
+    # -- life -----------------------------------------------------------------------------
+
+    def __enter__(self) -> S3:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what runs, and remove the temporary files. Results keep their facts, not their bytes. May be called twice."""
+        self._core.close()
+        self._store.close()
+
+    def __del__(self) -> None:
+        store = getattr(self, "_store", None)
+        if store is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        where = visible(self._at.root) if self._at.root else "full URLs"
+        return f"<S3 {where}{' (closed)' if self._core.closed else ''}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._portable:
+            raise TypeError("a client with session= or wire= does not pickle: give profile=, region= or endpoint_url= instead")
+        if self._made["client_params"] or self._made["session_vars"]:
+            raise TypeError("a client with client_params= or session_vars= does not pickle: they may hold secrets")
+        return _remade, (self._made,)
+
+    @property
+    def root(self) -> str | None:
+        """The ``s3://`` URL that keys are relative to; None if keys are full URLs."""
+        return self._at.root
+
+    @classmethod
+    def get_root_from_config(cls, echo: Any = None, create_on_absent: bool = True) -> str | None:
+        """Return the configured data root for ``run=``, or None. The arguments are those of the client it replaces."""
+        return root_from_config()
+
+    def _alive(self) -> Core:
+        if self._core.closed:
+            raise ClientClosed("this client was closed: make a new one, or stay inside its 'with' block")
+        return self._core
+
+    # -- reading --------------------------------------------------------------------------
+
+    def get(
+        self, key: Any = None, return_missing: bool = False, return_info: bool = True, *, version_id: str | None = None
+    ) -> S3Object:
+        """Get one object. One request; several, in parallel, from 16 MiB on.
+
+        Parameters
+        ----------
+        key : str, S3GetObject, S3Object or object with ``.key``
+            Relative to the root, or a full URL if there is none; None is the root itself. ``.offset`` and ``.length``
+            ask for a piece; a negative length for the last bytes.
+        return_missing : bool
+            A missing object is a result with ``exists == False``, not an error.
+        return_info : bool
+            Keep content type, metadata and the like with the result.
+        version_id : str, optional
+            One version.
+
+        Raises
+        ------
+        ObjectNotFound, AccessDenied, InvalidRange, InvalidURL, ...
+            See `s3nb.errors`.
+        """
+        core = self._alive()
+        wanted = self._at.wanted(key, info=return_info, missing_ok=return_missing, version_id=version_id)
+        found: S3Object = core.run(GetTask(core.scope("get", 1), wanted, self._store))
+        return found
+
+    def get_many(self, keys: Iterable[Any], return_missing: bool = False, return_info: bool = True) -> Results:
+        """Get many objects at once.
+
+        Parameters
+        ----------
+        keys : iterable
+            Keys as for `get`; read lazily, as there is room.
+
+        Returns
+        -------
+        Results
+            A list of `S3Object` in the order of ``keys``, duplicates included.
+
+        Raises
+        ------
+        BulkError
+            Some failed; all others are done. ``.failed`` names each, ``.ok`` holds the rest, ``.retry()`` tries again.
+        """
+        self._check_all(keys)
+        return many.run(
+            self._alive(), "get", each(keys), self._getter(return_missing, return_info), self._progress, total=_count(keys)
+        )
+
+    def iter_get(
+        self, keys: Iterable[Any], return_missing: bool = False, return_info: bool = True, *, ordered: bool = True
+    ) -> Iterator[S3Object]:
+        """Get many objects, lazily: yields each as it is needed, in bounded memory whatever the number of keys.
+
+        Parameters
+        ----------
+        ordered : bool
+            In the order of ``keys``; False: as they come.
+
+        Yields
+        ------
+        S3Object
+
+        Raises
+        ------
+        S3Error
+            At the first object that fails; those under way are stopped.
+        """
+        make = self._getter(return_missing, return_info)
+        return many.iterate(self._alive(), "get", each(keys), make, self._progress, total=_count(keys), ordered=ordered)
+
+    def _getter(self, missing_ok: bool, info: bool) -> many.Maker:
+        at, store = self._at, self._store
+
+        def make(scope: many.Scope, item: Any) -> GetTask:
+            wanted = item if isinstance(item, Wanted) else at.wanted(item, info=info, missing_ok=missing_ok)
+            return GetTask(scope, wanted, store)
+
+        return make
+
+    def _check_all(self, keys: Iterable[Any]) -> None:
+        """Find a bad key before the first request, where the keys can be read twice."""
+        if isinstance(keys, (list, tuple)) and not hasattr(keys, "_fields"):
+            for key in keys:
+                self._at.wanted(key)
+
+    def get_recursive(self, keys: Iterable[Any], return_info: bool = False) -> Results:
+        """Get all objects below the given prefixes, each taken as a directory.
+
+        Returns
+        -------
+        Results
+            `S3Object` by prefix in the order given, by key within; keys are relative to the prefix asked for.
+        """
+        core = self._alive()
+        prefixes = [self._at.prefix(key, slash=False) for key in each(keys)]
+
+        def wanted() -> Iterator[Wanted]:
+            for prefix in prefixes:
+                for found in listings.objects(core, prefix):
+                    yield Wanted(
+                        prefix.bucket, found.key, f"s3://{prefix.bucket}/{found.key}", prefix.base, info=return_info
+                    )
+
+        return many.run(core, "get", wanted(), self._getter(False, return_info), self._progress)
+
+    def get_all(self, return_info: bool = False) -> Results:
+        """Get all objects below the root. Raises `InvalidURL` without one."""
+        if self._at.root is None:
+            raise InvalidURL("get_all needs a client with s3root, bucket or run")
+        return self.get_recursive([None], return_info)
+
+    def submit_get(self, key: Any = None, *, return_missing: bool = False, version_id: str | None = None) -> Future[S3Object]:
+        """Start to get one object; returns at once. ``cancel()`` stops it."""
+        core = self._alive()
+        wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
+        return many.submit(GetTask(core.scope("get", 1), wanted, self._store))
+
+    def download(self, keys: Iterable[Any], to: str | os.PathLike[str], *, recursive: bool = False) -> Results:
+        """Get objects into files of a folder, under names made of their keys. Parts of the folder are made as needed.
+
+        A file appears whole or not at all. A key that has no safe name below ``to`` (it climbs, is absolute,
+        ends in a slash, ...) is a failure by name, and stops no other; two keys that meet in one name are found before
+        the first byte.
+
+        Parameters
+        ----------
+        keys : iterable
+            As for `get_many`; with ``recursive``, prefixes as for `get_recursive`. `S3Object` of a listing are stored
+            under their ``key``.
+        to : path
+            The folder.
+
+        Returns
+        -------
+        Results
+            `S3Object` in order; ``path`` names the file, which is yours.
+        """
+        core = self._alive()
+        if recursive:
+            items = many.below(core, [self._at.prefix(key, slash=True) for key in each(keys)])
+        else:
+            items = ((self._at.wanted(key), many.local_name(key, self._at)) for key in each(keys))
+        return many.download(core, items, Path(to), self._store, self._progress)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def info(self, key: Any = None, return_missing: bool = False, *, version_id: str | None = None) -> S3Object:
+        """Ask about one object: size, type, metadata, ... One HEAD."""
+        core = self._alive()
+        wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
+        found: S3Object = core.run(HeadTask(core.scope("info", 1), wanted))
+        return found
+
+    def info_many(self, keys: Iterable[Any], return_missing: bool = False) -> Results:
+        """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each."""
+        self._check_all(keys)
+
+        def make(scope: many.Scope, key: Any) -> HeadTask:
+            return HeadTask(scope, self._at.wanted(key, missing_ok=return_missing))
+
+        return many.run(self._alive(), "info", each(keys), make, self._progress, total=_count(keys))
+
+    def exists(self, key: Any = None, *, version_id: str | None = None) -> bool:
+        """Say whether there is an object. One HEAD. Raises `AccessDenied` where S3 does not say."""
+        return self.info(key, return_missing=True, version_id=version_id).exists
+
+    def list_paths(self, keys: Iterable[Any] | None = None) -> list[S3Object]:
+        """List one level below each prefix: objects, and prefixes (``exists == False``), by URL.
+
+        Parameters
+        ----------
+        keys : iterable, optional
+            Prefixes, each taken as a directory; None: the root.
+        """
+        core = self._alive()
+        prefixes = [self._at.prefix(key, slash=True) for key in ([None] if keys is None else each(keys))]
+        return [found for prefix in prefixes for found in listings.level(core, prefix)]
+
+    def list_recursive(self, keys: Iterable[Any] | None = None) -> list[S3Object]:
+        """List all objects below each prefix, by key. One request per 1,000."""
+        core = self._alive()
+        prefixes = [self._at.prefix(key, slash=False) for key in ([None] if keys is None else each(keys))]
+        return [found for prefix in prefixes for found in listings.recursive(core, prefix)]
+
+    def iter_list(
+        self,
+        prefix: Any = None,
+        *,
+        recursive: bool = True,
+        match: str | None = None,
+        start_after: str = "",
+        limit: int | None = None,
+        versions: bool = False,
+    ) -> Iterator[S3Object]:
+        """List lazily: the next page is fetched while this one is used; memory does not grow.
+
+        Parameters
+        ----------
+        prefix : str, optional
+            Taken as a directory; None: the root.
+        recursive : bool
+            All levels; False: one, with common prefixes.
+        match : str, optional
+            Shell pattern for the key below the prefix (``*`` does not cross slashes, ``**`` does).
+        start_after : str
+            Begin behind this key (relative to the prefix).
+        limit : int, optional
+            Stop after so many.
+        versions : bool
+            All versions and delete markers, newest first within a key. (``exists`` is False for markers.)
+        """
+        return listings.iterate(
+            self._alive(), self._at.prefix(prefix, slash=True),
+            deep=recursive, match=match, start_after=start_after, limit=limit, all_versions=versions,
+        )  # fmt: skip
+
+    def glob(self, pattern: str) -> Iterator[S3Object]:
+        """Yield the objects whose key matches a shell pattern, e.g. ``"logs/2026-*/**/*.gz"``.
+
+        What stands before the first wildcard is listed, the rest is compared here. ``*``, ``?`` and ``[...]`` stay within
+        a level; ``**`` is any number of levels. A literal ``[`` is ``[[]``.
+        """
+        return listings.glob(self._alive(), self._at, pattern)
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def put(
+        self,
+        key: Any,
+        obj: Any,
+        overwrite: bool = True,
+        content_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        encryption: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> PutResult:
+        """Put one object. One request; parts, in parallel, from 16 MiB on.
+
+        Parameters
+        ----------
+        key : str or S3PutObject
+        obj : str, bytes-like, binary file or path
+            A file that can seek is sent whole from its start; it is not closed.
+        overwrite : bool
+            False: an object that is there stays (``skipped`` of the result says so).
+        content_type : str, optional
+        metadata : dict, optional
+            JSON-encodable; kept as one header.
+        encryption : str, optional
+            In place of the client's.
+        headers : dict, optional
+            Further request headers: ``Cache-Control``, ``x-amz-storage-class``, ``x-amz-meta-...``
+
+        Returns
+        -------
+        PutResult
+            The URL, a str, with ``etag``, ``version_id`` and ``skipped``.
+        """
+        core = self._alive()
+        place = self._place(key, overwrite, content_type, metadata, encryption, headers)
+        task = PutTask(core.scope("put", 1), place, source_of(obj))
+        return PutResult(core.run(task))
+
+    def submit_put(self, key: Any, obj: Any, **options: Any) -> Future[Stored]:
+        """Start to put one object; returns at once. Options as for `put`. ``cancel()`` stops it."""
+        core = self._alive()
+        settings = {"overwrite": True, "content_type": None, "metadata": None, "encryption": None, "headers": None}
+        unknown = set(options) - set(settings)
+        if unknown:
+            raise TypeError(f"submit_put() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        place = self._place(key, *(settings | options).values())
+        return many.submit(PutTask(core.scope("put", 1), place, source_of(obj)))
+
+    def put_many(self, key_objs: Iterable[Any], overwrite: bool = True) -> Results:
+        """Put many objects at once.
+
+        Parameters
+        ----------
+        key_objs : iterable of (key, obj) or S3PutObject
+            Or anything with ``.key`` and ``.value``. A sequence is checked before anything is sent.
+
+        Returns
+        -------
+        Results
+            ``(key, url)`` in input order; with ``overwrite=False`` without those that were there (in ``.skipped``).
+
+        Raises
+        ------
+        BulkError
+            Some failed; all others are stored.
+        """
+        return self._put_all("put", key_objs, "value", source_of, overwrite)
+
+    def put_files(self, key_paths: Iterable[Any], overwrite: bool = True) -> Results:
+        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``. Otherwise as `put_many`."""
+        return self._put_all("put", key_paths, "path", _file_source, overwrite)
+
+    def upload(self, source: str | os.PathLike[str], prefix: str | None = None, *, overwrite: bool = True) -> Results:
+        """Put a folder with all below it (or one file) under a prefix; keys are made of the relative paths.
+
+        Symbolic links to files are followed, to folders they are not.
+        """
+        base = Path(source)
+        below = (prefix or "").rstrip("/")
+
+        def pairs() -> Iterator[tuple[str, Path]]:
+            if not base.is_dir():
+                yield (f"{below}/{base.name}" if below else base.name), base
+                return
+            for folder, folders, names in os.walk(base, onerror=many.raise_local):
+                folders.sort()
+                for name in sorted(names):
+                    path = Path(folder, name)
+                    relative = path.relative_to(base).as_posix()
+                    yield (f"{below}/{relative}" if below else relative), path
+
+        return self.put_files(pairs(), overwrite)
+
+    def _put_all(
+        self, verb: str, items: Iterable[Any], field: str, source: Callable[[Any], Source], overwrite: bool
+    ) -> Results:
+        core = self._alive()
+
+        def prepared(item: Any) -> many.Outgoing:
+            spec = _put_spec(item, field)
+            place = self._place(spec.key, overwrite, spec.content_type, spec.metadata, spec.encryption, None)
+            value = spec.value if field == "value" else spec.path
+            return many.Outgoing(spec.key, place, source(value))
+
+        iterator = each(items, "key_objs" if field == "value" else "key_paths")
+        outgoing: Iterable[many.Outgoing]
+        if isinstance(items, (list, tuple, dict)) or hasattr(items, "__len__"):
+            outgoing = [prepared(item) for item in iterator]  # one bad value, and nothing is sent
+        else:
+            outgoing = (prepared(item) for item in iterator)
+        return many.put(core, verb, outgoing, self._progress, total=_count(items))
+
+    def _place(
+        self,
+        key: Any,
+        overwrite: Any,
+        content_type: Any,
+        metadata: Any,
+        encryption: Any,
+        headers: Any,
+    ) -> Placed:
+        if not isinstance(key, str) and key is not None and hasattr(key, "key"):
+            content_type = content_type or getattr(key, "content_type", None)
+            metadata = metadata or getattr(key, "metadata", None)
+            encryption = encryption or getattr(key, "encryption", None)
+            key = key.key
+        bucket, name, url = self._at.locate(key)
+        lines = [("Content-Type", content_type or "binary/octet-stream")]
+        if metadata:
+            lines.append((f"x-amz-meta-{METADATA_HEADER}", json.dumps(metadata)))
+        encryption = encryption or self._encryption
+        if encryption:
+            lines.append(("x-amz-server-side-encryption", encryption))
+        lines += list((headers or {}).items())
+        for field, value in lines:
+            if not isinstance(value, str) or "\r" in value or "\n" in value or "\0" in value:
+                raise InvalidObject(f"header {visible(field, 60)} must be a str on one line, not {visible(repr(value), 100)}")
+        return Placed(bucket, name, url, lines, exclusive=not overwrite)
+
+    # -- deleting, copying --------------------------------------------------------------------
+
+    def delete(self, key: Any = None, *, version_id: str | None = None) -> None:
+        """Delete one object (in a versioned bucket: put a delete marker), or one version for good.
+
+        A key that is not there is no error: S3 does not tell.
+        """
+        core = self._alive()
+        if key is None:
+            raise InvalidURL("delete needs a key")
+        wanted = self._at.wanted(key, version_id=version_id)
+        outcome = core.run(
+            DeleteTask(core.scope("delete", 1), [Doomed(wanted.bucket, wanted.key, wanted.url, wanted.version_id)])
+        )
+        if outcome[0] is not None:
+            raise outcome[0]
+
+    def delete_many(self, keys: Iterable[Any]) -> Results:
+        """Delete many objects, a thousand a request. Returns their URLs in order.
+
+        Raises
+        ------
+        BulkError
+            Some were refused; all others are deleted.
+        """
+        self._check_all(keys)
+        core = self._alive()
+        doomed = (
+            Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys))
+        )
+        return many.delete(core, doomed, self._progress)
+
+    def delete_recursive(self, keys: Iterable[Any]) -> Results:
+        """Delete all objects below the given prefixes, each taken as a directory. Returns their URLs."""
+        core = self._alive()
+        prefixes = [self._at.prefix(key, slash=False) for key in each(keys)]
+        doomed = (
+            Doomed(p.bucket, o.key, f"s3://{p.bucket}/{o.key}") for p in prefixes for o in listings.objects(core, p)
+        )
+        return many.delete(core, doomed, self._progress)
+
+    def copy(
+        self, source: Any, target: Any, *, source_version_id: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> PutResult:
+        """Copy one object within S3; its bytes do not come here. Over 5 GiB: in parts.
+
+        Parameters
+        ----------
+        source, target : str
+            Keys. A full URL is taken too, even under a root: copies often cross buckets.
+        metadata : dict, optional
+            In place of the source's.
+        """
+        core = self._alive()
+        return PutResult(core.run(self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata)))
+
+    def copy_many(self, pairs: Iterable[tuple[Any, Any]]) -> Results:
+        """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order."""
+        core = self._alive()
+        results = many.run(core, "copy", each(pairs, "pairs"), self._copy_task, self._progress, total=_count(pairs), value=PutResult)
+        return results
+
+    def move(self, source: Any, target: Any) -> PutResult:
+        """Copy one object, and delete the source when the copy is there."""
+        if self._any_url(source)[:2] == self._any_url(target)[:2]:
+            raise InvalidURL(f"source and target of a move are the same object: {visible(self._any_url(source)[2], 200)}")
+        result = self.copy(source, target)
+        bucket, key, url = self._any_url(source)
+        core = self._alive()
+        outcome = core.run(DeleteTask(core.scope("delete", 1), [Doomed(bucket, key, url)]))
+        if outcome[0] is not None:
+            raise outcome[0]
+        return result
+
+    def _copy_task(
+        self, scope: many.Scope, pair: Any, version_id: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> CopyTask:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise InvalidObject(f"a copy is a pair (source, target), not {visible(repr(pair), 100)}")
+        bucket, key, url = self._any_url(pair[0])
+        version_id = version_id or getattr(pair[0], "version_id", None)
+        target_bucket, target_key, target_url = self._any_url(pair[1])
+        headers = [(f"x-amz-meta-{METADATA_HEADER}", json.dumps(metadata))] if metadata is not None else []
+        if self._encryption:
+            headers.append(("x-amz-server-side-encryption", self._encryption))
+        return CopyTask(scope, From(bucket, key, url, version_id), Placed(target_bucket, target_key, target_url, headers))
+
+    def _any_url(self, name: Any) -> tuple[str, str, str]:
+        """Resolve a key of this client, or a full URL."""
+        if isinstance(name, str) and name[:5].lower() == "s3://":
+            return Addresses(None).locate(name)
+        wanted = self._at.wanted(name)
+        return wanted.bucket, wanted.key, wanted.url
+
+    def presign(self, key: Any = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None) -> str:
+        """Return a URL that lets its bearer make one request without credentials. No request is made.
+
+        Parameters
+        ----------
+        expires : int
+            Seconds, 1 to 604,800; not longer than the credentials that sign it live.
+        method : {"GET", "HEAD", "PUT", "DELETE"}
+        """
+        operations = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+        if method not in operations:
+            raise ValueError(f"method must be one of {', '.join(operations)}, not {method!r}")
+        wanted = self._at.wanted(key, version_id=version_id)
+        request = Request(operations[method], method, wanted.bucket, wanted.key, query=wanted.query())
+        return self._alive().engine.wire.presign(request, expires)
+
+
+def _remade(settings: dict[str, Any]) -> S3:
+    return S3(**settings)
+
+
+def _count(items: Any) -> int | None:
+    try:
+        return len(items)
+    except TypeError:
+        return None
+
+
+def _file_source(path: Any) -> FileSource:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidObject(f"a local path is a str or a path, not {type(path).__name__}")
+    return FileSource(path)
+
+
+def _put_spec(item: Any, field: str) -> S3PutObject:
+    """Read a pair, an `S3PutObject`, or anything with the attributes of one."""
+    if isinstance(item, S3PutObject):
+        return item
+    if hasattr(item, "key") and not isinstance(item, dict):
+        value = getattr(item, field, None)
+    elif isinstance(item, (tuple, list)) and len(item) >= 2:
+        value = item[1]
+    else:
+        raise InvalidObject(
+            f"expected (key, {field}) or an S3PutObject, not {visible(repr(item), 100)}"
+        )
+    return S3PutObject(
+        key=item.key if hasattr(item, "key") else item[0],
+        value=value if field == "value" else None,
+        path=value if field == "path" else None,
+        content_type=getattr(item, "content_type", None),
+        encryption=getattr(item, "encryption", None),
+        metadata=getattr(item, "metadata", None),
+    )
+
+
+

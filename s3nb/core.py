@@ -1,0 +1,171 @@
+"""What a client runs on: wire, engine and account, made at the first request and again after a fork."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from s3nb import bars
+from s3nb.config import TransferConfig
+from s3nb.errors import ClientClosed, CredentialsError
+from s3nb.progress import Progress
+from s3nb.transfer.attempt import Engine, Scope
+from s3nb.transfer.task import Task, Window, run_one
+from s3nb.wire import Reply, Request, Sink, Wire
+from s3nb.wire.aws import Account
+
+ENGINES = ("auto", "curl", "boto3")
+
+
+class Core:
+    """One account, one engine. Survives a fork by being made anew in the child."""
+
+    def __init__(self, account: Account, engine: str, config: TransferConfig, wire: Wire | None = None) -> None:
+        if engine not in ENGINES:
+            raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
+        self.account = account
+        self.config = config
+        self._asked = engine
+        self._given_wire = wire
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._pid = os.getpid()
+        self.closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; made at the first look. Missing credentials are an error here, before any request."""
+        engine = self._engine
+        if engine is not None and self._pid == os.getpid():
+            return engine
+        if self.closed:
+            raise ClientClosed("this client was closed")
+        if self._pid != os.getpid():
+            self._lock = threading.Lock()
+            self.account.after_fork()
+            self._engine = None
+            self._pid = os.getpid()
+        with self._lock:
+            if self._engine is None:
+                if self._given_wire is not None:
+                    wire = self._given_wire
+                else:
+                    self.account.credentials()
+                    wire = make_wire(self.account, self._asked, self.config)
+                self._engine = Engine(wire, self.config, self._renew)
+            return self._engine
+
+    def _renew(self) -> bool:
+        seen = self.account.credentials()
+        if seen is None:
+            return False
+        try:
+            return self.account.refresh(seen) != seen
+        except CredentialsError:
+            return False
+
+    def scope(self, verb: str, total: int | None = None) -> Scope:
+        """Return a scope for one operation."""
+        return Scope(self.engine, Progress(verb, total))
+
+    def run(self, task: Task) -> Any:
+        """Run one task to its end on the calling thread."""
+        return run_one(task)
+
+    def wait(self, future: Future[Any], scope: Scope) -> Any:
+        """Wait for a future; Ctrl-C cancels its scope."""
+        try:
+            while True:
+                try:
+                    return future.result(0.2)
+                except TimeoutError:
+                    if future.done():
+                        raise
+        except KeyboardInterrupt:
+            scope.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop everything. May be called twice."""
+        self.closed = True
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None and self._pid == os.getpid():
+            engine.close()
+
+
+class Operation:
+    """A many-operation: its scope, and what shows it; a context manager that ends both."""
+
+    def __init__(self, core: Core, verb: str, total: int | None, setting: Any) -> None:
+        self.scope = core.scope(verb, total)
+        self._display = bars.display(self.scope.progress, setting)
+        self._size = 2 * core.config.max_requests
+
+    def __enter__(self) -> Operation:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.scope.progress.finish()
+        self._display.close()
+
+    def window(self, items: Iterable[Any], make: Callable[[Any], Task]) -> Window[Any]:
+        """Return a window of tasks over ``items``."""
+        return Window(self.scope, items, make, self._size, self._display.tick)
+
+
+def mocked() -> bool:
+    """Say whether an in-process mock of AWS is active: it intercepts botocore and nothing else."""
+    models = sys.modules.get("moto.core.botocore_stubber") or sys.modules.get("moto.core.models")
+    stubber = getattr(models, "botocore_stubber", None)
+    return bool(getattr(stubber, "enabled", False))
+
+
+def make_wire(account: Account, engine: str, config: TransferConfig) -> Wire:
+    """Return the wire for ``engine``; ``"auto"`` is libcurl unless it is missing or a mock is active."""
+    from s3nb.wire.boto import BotoWire
+
+    if engine == "boto3" or (engine == "auto" and mocked()):
+        return BotoWire(account, config)
+    try:
+        from s3nb.wire.curl import CurlWire
+    except ImportError:
+        if engine == "curl":
+            raise
+        return BotoWire(account, config)
+    return _ByBucket(CurlWire(account, config), lambda: BotoWire(account, config), account)
+
+
+class _ByBucket:
+    """libcurl for all buckets but those that only botocore can speak to."""
+
+    def __init__(self, fast: Wire, portable: Callable[[], Wire], account: Account) -> None:
+        self._fast = fast
+        self._make = portable
+        self._portable: Wire | None = None
+        self._account = account
+
+    def _wire(self, bucket: str) -> Wire:
+        if not self._account.endpoint(bucket).portable:
+            return self._fast
+        if self._portable is None:
+            self._portable = self._make()
+        return self._portable
+
+    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+        return self._wire(request.bucket).send(request, sink)
+
+    def presign(self, request: Request, expires: int) -> str:
+        return self._wire(request.bucket).presign(request, expires)
+
+    def signs_payload(self, bucket: str) -> bool:
+        return self._wire(bucket).signs_payload(bucket)
+
+    def close(self) -> None:
+        self._fast.close()
+        if self._portable is not None:
+            self._portable.close()

@@ -1,0 +1,158 @@
+"""Listings as users see them: prefixes taken as directories, results as `S3Object`, filters, patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from s3nb.addressing import Addresses, Prefix
+from s3nb.core import Core
+from s3nb.errors import InvalidURL, ListError
+from s3nb.model import S3Object
+from s3nb.transfer import listing
+from s3nb.uri import is_s3, parse
+from s3nb.wire import Request
+from s3nb.wire.xml import ListedObject, parse_versions_page
+
+
+def objects(core: Core, prefix: Prefix) -> Iterator[ListedObject]:
+    """Yield all objects below a prefix."""
+    return listing.objects(core.scope("list"), prefix.bucket, prefix.key)
+
+
+def _object(prefix: Prefix, found: ListedObject) -> S3Object:
+    return S3Object(
+        prefix.base or None,
+        f"s3://{prefix.bucket}/{found.key}",
+        size=None if found.is_delete_marker else found.size,
+        etag=found.etag,
+        last_modified=found.last_modified,
+        storage_class=found.storage_class,
+        version_id=found.version_id,
+    )
+
+
+def recursive(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
+    """Yield all objects below a prefix, by key."""
+    for found in listing.objects(core.scope("list"), prefix.bucket, prefix.key, start_after=start_after):
+        yield _object(prefix, found)
+
+
+def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
+    """Yield one level, by URL: objects, and common prefixes as objects that do not exist."""
+    for page in listing.pages(core.scope("list"), prefix.bucket, prefix.key, delimiter="/", start_after=start_after):
+        found = [_object(prefix, o) for o in page.objects]
+        found += [S3Object(prefix.base, f"s3://{prefix.bucket}/{p}") for p in page.prefixes]
+        # S3 counts both in one order, so merging within the page is merging over all
+        found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
+        yield from found
+
+
+def versions(core: Core, prefix: Prefix) -> Iterator[S3Object]:
+    """Yield all versions and delete markers below a prefix, newest first within a key."""
+    key_marker: str | None = None
+    version_marker: str | None = None
+    while True:
+        query = [("encoding-type", "url"), ("prefix", prefix.key), ("versions", "")]
+        if key_marker is not None:
+            query.append(("key-marker", key_marker))
+        if version_marker:
+            query.append(("version-id-marker", version_marker))
+        scope = core.scope("list")
+        request = Request("ListObjectVersions", "GET", prefix.bucket, query=query)
+        page = core.wait(
+            scope.engine.request(scope, request, lambda r: parse_versions_page(r.body, prefix.bucket, prefix.key)), scope
+        )
+        for found in page.versions:
+            yield _object(prefix, found)
+        if page.next_key is None:
+            return
+        if (page.next_key, page.next_version) == (key_marker, version_marker):
+            raise ListError(f"s3://{prefix.bucket}/: the listing of versions repeats its marker", bucket=prefix.bucket)
+        key_marker, version_marker = page.next_key, page.next_version
+
+
+def iterate(
+    core: Core,
+    prefix: Prefix,
+    *,
+    deep: bool,
+    match: str | None,
+    start_after: str,
+    limit: int | None,
+    all_versions: bool,
+) -> Iterator[S3Object]:
+    """Yield a listing lazily, filtered and cut."""
+    if all_versions and (not deep or start_after):
+        raise ValueError("versions=True lists all levels from the start: it goes with neither recursive=False nor start_after=")
+    after = prefix.key + start_after if start_after else ""
+    if all_versions:
+        found = versions(core, prefix)
+    elif deep:
+        found = recursive(core, prefix, after)
+    else:
+        found = level(core, prefix, after)
+    pattern = None if match is None else re.compile(translate(match))
+    at = len(f"s3://{prefix.bucket}/{prefix.key}")
+    count = 0
+    for item in found:
+        if pattern is not None and not pattern.fullmatch(item.url[at:]):
+            continue
+        if limit is not None and count >= limit:
+            return
+        count += 1
+        yield item
+
+
+def glob(core: Core, at: Addresses, pattern: str) -> Iterator[S3Object]:
+    """Yield the objects that match a pattern under the root, or a pattern that is a full URL."""
+    if not isinstance(pattern, str) or not pattern:
+        raise InvalidURL("a pattern is a str that is not empty")
+    if at.root is None and not is_s3(pattern):
+        raise InvalidURL("a client without s3root, bucket or run globs full URLs (s3://bucket/pattern) only")
+    if at.root is None:
+        bucket, key = parse(pattern)
+        root_key, base = "", None
+    else:
+        bucket, root_key = parse(f"{at.root}/")
+        key, base = root_key + pattern.lstrip("/"), at.root
+    # a root is literal, whatever characters it has; what stands before the first wildcard narrows the listing
+    wild = re.search(r"[*?\[]", key[len(root_key) :])
+    literal = key if wild is None else key[: len(root_key) + wild.start()]
+    expected = re.compile(re.escape(root_key) + translate(key[len(root_key) :]))
+    where = Prefix(bucket, literal, base or "")
+    for found in listing.objects(core.scope("glob"), bucket, literal):
+        if expected.fullmatch(found.key):
+            yield _object(where, found)
+
+
+def translate(pattern: str) -> str:
+    """Return the regular expression of a shell pattern in which ``*`` stays within a level and ``**`` does not."""
+    out = []
+    i, n = 0, len(pattern)
+    while i < n:
+        char = pattern[i]
+        i += 1
+        if char == "*":
+            if pattern.startswith("*/", i) and (i == 1 or pattern[i - 2] == "/"):
+                out.append("(?:[^/]*/)*")  # **/ : any number of levels, none included
+                i += 2
+            elif pattern.startswith("*", i):
+                out.append(".*")
+                i += 1
+            else:
+                out.append("[^/]*")
+        elif char == "?":
+            out.append("[^/]")
+        elif char == "[":
+            end = pattern.find("]", i + 1 if pattern[i : i + 1] not in "!^" else i + 2)
+            if end == -1:
+                out.append(r"\[")
+                continue
+            inner = pattern[i:end].replace("\\", "\\\\").replace("[", r"\[")
+            negated = inner[:1] in ("!", "^")
+            out.append(f"[^/{inner[1:]}]" if negated else f"[{inner}]")
+            i = end + 1
+        else:
+            out.append(re.escape(char))
+    return "(?s:" + "".join(out) + ")"

@@ -1,0 +1,278 @@
+"""Operations over many objects: in order, lazily, one failure never stopping the others."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from s3nb import listings
+from s3nb.addressing import Addresses, Prefix
+from s3nb.core import Core, Operation
+from s3nb.errors import CredentialsError, LocalFileError, S3Error, UnsafeKey
+from s3nb.model import Results, S3Object
+from s3nb.text import visible
+from s3nb.transfer.attempt import Scope
+from s3nb.transfer.delete import DeleteTask, Doomed, batches
+from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.local import Store, Target, make_folder
+from s3nb.transfer.source import Source
+from s3nb.transfer.task import Settled, Task
+from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.uri import collisions, key_to_path
+
+Maker = Callable[[Scope, Any], Task]
+
+
+class Outgoing(NamedTuple):
+    """One object to be put: the key as the user gave it, the place, the source."""
+
+    key: Any
+    place: Placed
+    source: Source
+
+
+def hopeless(error: BaseException | None) -> bool:
+    """Say whether what failed one object will fail all others too: no identity, no room on the disk."""
+    return isinstance(error, CredentialsError) or (
+        isinstance(error, LocalFileError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    )
+
+
+def run(
+    core: Core,
+    verb: str,
+    items: Iterable[Any],
+    make: Maker,
+    setting: Any,
+    *,
+    total: int | None = None,
+    value: Callable[[Any], Any] | None = None,
+) -> Results:
+    """Run a task for each item and return the results in order; raise a `BulkError` if any failed."""
+    results, failed = _run(core, verb, items, make, setting, total, value)
+
+    def again(before: Results) -> Results:
+        """Do the failed ones again, and put what comes into the old places."""
+        places = list(failed)
+        fresh, still = _run(core, verb, [failed[n] for n in places], make, setting, len(places), value)
+        for place, result in zip(places, fresh, strict=True):
+            before[place] = result
+            del failed[place]
+        failed.update({places[n]: item for n, item in still.items()})
+        before.raise_failed()
+        return before
+
+    done = Results(results, verb=verb, retry=again)
+    done.raise_failed()
+    return done
+
+
+def _run(
+    core: Core,
+    verb: str,
+    items: Iterable[Any],
+    make: Maker,
+    setting: Any,
+    total: int | None,
+    value: Callable[[Any], Any] | None,
+) -> tuple[list[Any], dict[int, Any]]:
+    results: list[Any] = []
+    failed: dict[int, Any] = {}
+    with Operation(core, verb, total, setting) as operation:
+        scope = operation.scope
+        for task in operation.window(items, lambda item: make(scope, item)).ordered():
+            if task.error is None:
+                results.append(task.result if value is None else value(task.result))
+                continue
+            if hopeless(task.error) or isinstance(task.error, CancelledError):
+                raise task.error
+            failed[len(results)] = task.item
+            results.append(task.error)
+    return results, failed
+
+
+def iterate(
+    core: Core, verb: str, items: Iterable[Any], make: Maker, setting: Any, *, total: int | None, ordered: bool
+) -> Iterator[Any]:
+    """Yield the results one by one; raise the first failure."""
+    with Operation(core, verb, total, setting) as operation:
+        scope = operation.scope
+        window = operation.window(items, lambda item: make(scope, item))
+        for task in window.ordered() if ordered else window.completed():
+            if task.error is not None:
+                raise task.error
+            result, task.result = task.result, None
+            yield result
+
+
+class Handle(Future[Any]):
+    """The future of one object's job; ``cancel()`` stops the job, also while it runs."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def cancel(self) -> bool:
+        if self.done():
+            return self.cancelled()
+        self._scope.progress.cancel()
+        return True
+
+    def settle(self, task: Task) -> None:
+        """Take the task's outcome."""
+        self._scope.progress.finish()
+        if isinstance(task.error, CancelledError):
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        elif task.error is not None:
+            self.set_exception(task.error)
+        else:
+            self.set_result(task.result)
+
+
+def submit(task: Task) -> Future[Any]:
+    """Start a task; return its future."""
+    handle = Handle(task.scope)
+    task.on_end = lambda ended: handle.settle(ended)
+    task.scope.progress.planned()
+    task.begin()
+    return handle
+
+
+# -- put ------------------------------------------------------------------------------------
+
+
+def put(core: Core, verb: str, items: Iterable[Outgoing], setting: Any, *, total: int | None) -> Results:
+    """Put what is given; ``(key, url)`` in order, without what was skipped."""
+
+    def make(scope: Scope, item: Outgoing) -> Task:
+        return PutTask(scope, item.place, item.source)
+
+    keys: list[Any] = []
+
+    def noted() -> Iterator[Outgoing]:
+        for item in items:
+            keys.append(item.key)
+            yield item
+
+    def pairs(results: Sequence[Any]) -> Results:
+        out = Results(verb=verb)
+        for key, stored in zip(keys, results, strict=True):
+            if isinstance(stored, Stored) and stored.skipped:
+                out.skipped.append(key)
+            else:
+                out.append((key, stored.url) if isinstance(stored, Stored) else stored)
+        return out
+
+    results, failed = _run(core, verb, noted(), make, setting, total, None)
+    done = pairs(results)
+    if failed:
+        again = [failed[n] for n in failed]
+        done._retry = lambda _: put(core, verb, again, setting, total=len(again))
+        done.raise_failed()
+    return done
+
+
+# -- delete ---------------------------------------------------------------------------------
+
+
+def delete(core: Core, items: Iterable[Doomed], setting: Any) -> Results:
+    """Delete in batches; URLs in order, refusals as errors."""
+    results: list[Any] = []
+    failed: list[Doomed] = []
+    with Operation(core, "delete", None, setting) as operation:
+        scope = operation.scope
+        for task in operation.window(batches(items), lambda batch: DeleteTask(scope, batch)).ordered():
+            outcome = [task.error] * len(task.item) if task.error is not None else task.result
+            if hopeless(task.error) or isinstance(task.error, CancelledError):
+                raise task.error  # type: ignore[misc]  # not None: hopeless() said so
+            for item, error in zip(task.item, outcome, strict=True):
+                results.append(item.url if error is None else error)
+                if error is not None:
+                    failed.append(item)
+    done = Results(results, verb="delete", retry=lambda _: delete(core, failed, setting))
+    done.raise_failed()
+    return done
+
+
+# -- download -------------------------------------------------------------------------------
+
+
+class Incoming(NamedTuple):
+    """One object to be downloaded, and where to."""
+
+    wanted: Wanted
+    name: str
+    target: Target | S3Error
+
+
+def local_name(key: Any, at: Addresses) -> str:
+    """Return the relative name under which an object is stored: its key below the root, or below what was listed."""
+    if isinstance(key, S3Object):
+        return key.key if key.prefix is not None else key.object_key
+    wanted = at.wanted(key)
+    return wanted.url[len(at.root) + 1 :] if at.root is not None else wanted.key
+
+
+def below(core: Core, prefixes: Sequence[Prefix]) -> Iterator[tuple[Wanted, str]]:
+    """Yield what is below the prefixes, with its name relative to its prefix."""
+    for prefix in prefixes:
+        for found in listings.objects(core, prefix):
+            if found.key.endswith("/") and found.size == 0:
+                continue  # a marker that makes a folder show up in consoles; it holds nothing
+            wanted = Wanted(prefix.bucket, found.key, f"s3://{prefix.bucket}/{found.key}", prefix.base)
+            yield wanted, found.key[len(prefix.key) :]
+
+
+def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: Store, setting: Any) -> Results:
+    """Get objects into files below ``to``."""
+    listed = list(items)
+    met = collisions(name for _, name in listed)
+    seen: set[str] = set()
+    folders: set[Path] = set()
+
+    def incoming() -> Iterator[Incoming]:
+        for wanted, name in listed:
+            yield Incoming(wanted, name, _target(wanted, name))
+
+    def _target(wanted: Wanted, name: str) -> Target | S3Error:
+        try:
+            path = key_to_path(to, name)
+            if name in met and (met[name] != name or name in seen):
+                raise UnsafeKey(
+                    f"{visible(wanted.url)}: would be stored under the same name as {visible(met[name], 200)}",
+                    bucket=wanted.bucket, key=wanted.key,
+                )  # fmt: skip
+            seen.add(name)
+            if path.parent not in folders:
+                make_folder(to, path.parent)
+                folders.add(path.parent)
+            return Target(path, fsync=core.config.fsync)
+        except UnsafeKey as exc:
+            exc.bucket, exc.key = wanted.bucket, wanted.key
+            return exc
+        except OSError as exc:
+            error = LocalFileError(
+                f"{visible(wanted.url)}: no folder for it: {exc.strerror}: {visible(str(exc.filename))}", errno=exc.errno,
+                bucket=wanted.bucket, key=wanted.key,
+            )  # fmt: skip
+            error.__cause__ = exc
+            return error
+
+    def make(scope: Scope, item: Incoming) -> Task:
+        if isinstance(item.target, S3Error):
+            return Settled(scope, item.target)
+        return GetTask(scope, item.wanted, store, item.target)
+
+    return run(core, "download", incoming(), make, setting, total=len(listed))
+
+
+def raise_local(error: OSError) -> NoReturn:
+    """Raise what `os.walk` met, instead of passing it over."""
+    raise LocalFileError(f"{error.strerror}: {visible(os.fspath(error.filename))}", errno=error.errno) from error
+
+

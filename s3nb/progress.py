@@ -1,0 +1,185 @@
+"""Counters of a running operation, a snapshot of them, and the flag that stops it. No drawing.
+
+The wire never writes here. What is finished is added under a lock, once per object; what is under
+way is summed from the transfers themselves when somebody looks. So counting costs nothing per byte.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Moving(Protocol):
+    """A transfer under way, as far as progress is concerned."""
+
+    def moved(self) -> int:
+        """Return the bytes of it that have moved so far."""
+        ...
+
+    def expected(self) -> int | None:
+        """Return the bytes it will have moved at its end, if known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far an operation is; plain numbers, safe to keep.
+
+    Attributes
+    ----------
+    verb : str
+        What is being done, e.g. ``"get"``.
+    done, failed, skipped, retried : int
+        Objects finished, failed, left alone; requests sent again.
+    total : int or None
+        Objects in all; None while the input is still being read, ``so_far`` then counts what came.
+    so_far : int
+        Objects taken from the input.
+    bytes_done : int
+        Bytes moved, of finished objects and of those under way.
+    bytes_total : int or None
+        Bytes in all; None while that is not known.
+    elapsed : float
+        Seconds since the start.
+    finished, cancelled : bool
+        Whether it is over, and whether it was stopped.
+    """
+
+    verb: str
+    done: int
+    failed: int
+    skipped: int
+    retried: int
+    total: int | None
+    so_far: int
+    bytes_done: int
+    bytes_total: int | None
+    elapsed: float
+    finished: bool
+    cancelled: bool
+
+
+class Progress:
+    """The counters of one operation. Thread-safe.
+
+    Parameters
+    ----------
+    verb : str
+        What is being done.
+    total : int, optional
+        Objects in all, if known.
+    """
+
+    def __init__(self, verb: str, total: int | None = None) -> None:
+        self.verb = verb
+        self._lock = threading.Lock()
+        self._total = total
+        self._so_far = 0
+        self._done = 0
+        self._failed = 0
+        self._skipped = 0
+        self._retried = 0
+        self._bytes = 0
+        self._under_way: set[Moving] = set()
+        self._known_bytes = 0
+        self._unknown_sizes = 0
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._cancelled = False
+        self._on_cancel: list[Callable[[], object]] = []
+
+    def planned(self, objects: int = 1) -> None:
+        """Count ``objects`` more that were taken from the input."""
+        with self._lock:
+            self._so_far += objects
+
+    def all_planned(self) -> None:
+        """Note that the input has ended: what came so far is the total."""
+        with self._lock:
+            self._total = self._so_far
+
+    def begin(self, transfer: Moving) -> None:
+        """Watch a transfer that starts."""
+        with self._lock:
+            self._under_way.add(transfer)
+
+    def end(self, transfer: Moving, outcome: str = "done") -> None:
+        """Count a transfer that is over: ``"done"``, ``"failed"`` or ``"skipped"``."""
+        moved = transfer.moved()
+        with self._lock:
+            self._under_way.discard(transfer)
+            self._bytes += moved
+            if outcome == "done":
+                self._done += 1
+            elif outcome == "skipped":
+                self._skipped += 1
+            else:
+                self._failed += 1
+
+    def retried(self) -> None:
+        """Count a request that is sent again."""
+        with self._lock:
+            self._retried += 1
+
+    def finish(self) -> None:
+        """Stop the clock."""
+        with self._lock:
+            if self._ended is None:
+                self._ended = time.monotonic()
+
+    def cancel(self) -> None:
+        """Stop the operation: nothing new starts, what is under way is dropped. Safe from any thread."""
+        with self._lock:
+            if self._cancelled or self._ended is not None:
+                return
+            self._cancelled = True
+            listeners = list(self._on_cancel)
+        for listener in listeners:
+            listener()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled
+
+    def on_cancel(self, listener: Callable[[], object]) -> None:
+        """Call ``listener`` when the operation is cancelled (now, if it is)."""
+        with self._lock:
+            if not self._cancelled:
+                self._on_cancel.append(listener)
+                return
+        listener()
+
+    def snapshot(self) -> Snapshot:
+        """Return the numbers as they are now. Cost: one look at each transfer under way."""
+        with self._lock:
+            under_way = list(self._under_way)
+            base = self._bytes
+            ended = self._ended
+            values = (self._done, self._failed, self._skipped, self._retried, self._total, self._so_far)
+        moved = sum(t.moved() for t in under_way)
+        expected: int | None = base
+        if values[4] is None or values[0] + values[1] + values[2] + len(under_way) < values[4]:
+            expected = None  # sizes of what has not started are not known
+        for transfer in under_way:
+            size = transfer.expected()
+            expected = None if expected is None or size is None else expected + size
+        done, failed, skipped, retried, total, so_far = values
+        return Snapshot(
+            verb=self.verb,
+            done=done,
+            failed=failed,
+            skipped=skipped,
+            retried=retried,
+            total=total,
+            so_far=so_far,
+            bytes_done=base + moved,
+            bytes_total=expected,
+            elapsed=(ended if ended is not None else time.monotonic()) - self._started,
+            finished=ended is not None,
+            cancelled=self._cancelled,
+        )

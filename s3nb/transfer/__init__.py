@@ -1,0 +1,1 @@
+"""Policy: what is asked for when, how often, at what pace, and what counts as done."""

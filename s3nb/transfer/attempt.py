@@ -1,0 +1,501 @@
+"""One logical request, tried until it succeeds or is beyond help; and the engine that runs many.
+
+Strategy: a `Call` makes its request anew for each try (a resumed range starts further on), the engine sends it
+when pace and byte budget allow, and the reply, arriving on the wire's thread, either ends the call or puts it
+on the clock for another try. No thread waits for any of this.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from s3nb.config import TransferConfig
+from s3nb.errors import (
+    ClientClosed,
+    ConnectionFailed,
+    CredentialsError,
+    IntegrityError,
+    ListError,
+    LocalFileError,
+    RequestTimeout,
+    S3Error,
+    from_reply,
+)
+from s3nb.progress import Progress
+from s3nb.text import visible
+from s3nb.transfer.clock import Clock
+from s3nb.transfer.pace import Backoff, Pace
+from s3nb.wire import Reply, Request, Sink, Wire, WireError
+from s3nb.wire.xml import MalformedReply, parse_error
+
+_THROTTLE_CODES = frozenset(
+    {"SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded",
+     "TooManyRequests", "ServiceUnavailable"}
+)  # fmt: skip
+_AGAIN_CODES = frozenset(
+    {"InternalError", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "BadDigest", "IncompleteBody",
+     "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
+)  # fmt: skip
+_AGAIN_STATUSES = frozenset({408, 500, 502, 504})
+_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+_NEVER_ALIVE = 5.0  # seconds of patience with an endpoint that has not answered once
+_DNS_TRIES = 3
+_CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
+
+
+class Again(Exception):
+    """Raised by `Call.accept`: what came is not usable, another try may bring better."""
+
+    def __init__(self, error: S3Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Scope:
+    """The calls of one operation of the user: what is cancelled together, and counted together."""
+
+    __slots__ = ("calls", "cancelled", "engine", "progress")
+
+    def __init__(self, engine: Engine, progress: Progress) -> None:
+        self.engine = engine
+        self.progress = progress
+        self.calls: set[Call] = set()
+        self.cancelled = False
+        progress.on_cancel(self.cancel)
+
+    def cancel(self) -> None:
+        """Drop what is queued or waiting, and stop what is in flight."""
+        self.cancelled = True
+        self.engine.purge(self)
+        for call in list(self.calls):
+            call.cancel()
+
+
+class Call:
+    """One logical request. Subclasses say what to send, what a success means, and what follows.
+
+    `accept` returns the result or raises; then exactly one of `done` and `failed` is called, once, on a thread of
+    the wire, the clock or the pool. None of them may block.
+    """
+
+    __slots__ = ("_began", "_exchange", "_request", "_sent_at", "cost", "dropped", "scope", "tries")
+
+    def __init__(self, scope: Scope, cost: int = 0) -> None:
+        self.scope = scope
+        self.cost = cost  # bytes that being in flight holds
+        self.tries = 0
+        self.dropped = False
+        self._began = 0.0
+        self._sent_at = 0.0
+        self._exchange: Future[Reply] | None = None
+        self._request: Request | None = None
+
+    def make(self) -> tuple[Request, Sink | None]:
+        """Return the request of the next try, and where its body goes."""
+        raise TypeError(f"{type(self).__name__} does not say what to send")
+
+    def accept(self, reply: Reply) -> Any:
+        """Return the result of a 2xx reply; raise `Again` or an `S3Error` if it is not one."""
+        return reply
+
+    def refused(self, error: S3Error, reply: Reply) -> bool:
+        """Have a look at a final refusal; True if the call has changed itself and wants another try at once."""
+        return False
+
+    def interrupted(self) -> bool:
+        """Have a look at a connection that broke; True if the call has handed on what is left, and is over."""
+        return False
+
+    def done(self, result: Any) -> None:
+        """Take the result."""
+
+    def failed(self, error: BaseException) -> None:
+        """Take the failure: an `S3Error`, or `CancelledError`."""
+
+    def cancel(self) -> None:
+        """Stop this call; it will fail with `CancelledError`."""
+        self.dropped = True
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.cancel()
+
+    # -- the engine's side --------------------------------------------------------------
+
+    def _launch(self, engine: Engine) -> None:
+        if self.dropped:
+            engine.settle(self, CancelledError())
+            return
+        self.tries += 1
+        self._sent_at = now = time.monotonic()
+        if not self._began:
+            self._began = now
+        try:
+            request, sink = self.make()
+            self._request = request
+            self._exchange = exchange = engine.wire.send(request, sink)
+        except (S3Error, WireError, OSError, MemoryError) as exc:
+            engine.settle(self, _local_error(exc, self))
+            return
+        exchange.add_done_callback(self._replied)
+        if self.dropped:
+            exchange.cancel()  # cancel() may have come before there was an exchange
+
+    def _replied(self, exchange: Future[Reply]) -> None:
+        self._exchange = None
+        self.scope.engine.replied(self, exchange)
+
+
+class SimpleCall(Call):
+    """A call whose result is a function of the reply; it completes a future."""
+
+    __slots__ = ("future", "parse", "request", "sink")
+
+    def __init__(self, scope: Scope, request: Request, parse: Callable[[Reply], Any]) -> None:
+        super().__init__(scope)
+        self.request = request
+        self.parse = parse
+        self.future: Future[Any] = Future()
+
+    def make(self) -> tuple[Request, Sink | None]:
+        return self.request, None
+
+    def accept(self, reply: Reply) -> Any:
+        return self.parse(reply)
+
+    def done(self, result: Any) -> None:
+        self.future.set_result(result)
+
+    def failed(self, error: BaseException) -> None:
+        self.future.set_exception(error)
+
+
+class Engine:
+    """Runs calls over a wire, within the limits of the configuration. Thread-safe.
+
+    Parameters
+    ----------
+    wire : Wire
+    config : TransferConfig
+    renew : callable, optional
+        Fetch other credentials; False if there are none but those S3 has just refused. May block: it
+        runs in the pool, and once for all calls that were in flight.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        config: TransferConfig,
+        renew: Callable[[], bool] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.wire = wire
+        self.config = config
+        self.clock = Clock()
+        self.pace = Pace(config)
+        self._backoff = backoff or Backoff(config)
+        self._renew = renew
+        self._lock = threading.Lock()
+        self._renewing = threading.Lock()
+        self._renewed_at = 0.0
+        self._in_flight = 0
+        self._bytes = 0
+        self._queue: deque[Call] = deque()
+        self._waiting: set[Call] = set()  # on the clock
+        self._cleaning: set[Future[Any]] = set()
+        self._pool: ThreadPoolExecutor | None = None
+        self._closed = False
+        self._alive = False
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads for local work that may block."""
+        pool = self._pool
+        if pool is None:
+            with self._lock:
+                pool = self._pool
+                if pool is None:
+                    pool = self._pool = ThreadPoolExecutor(self.config.max_workers, "s3nb-work")
+        return pool
+
+    def request(self, scope: Scope, request: Request, parse: Callable[[Reply], Any]) -> Future[Any]:
+        """Run one request; the future gives ``parse(reply)`` of its 2xx reply."""
+        call = SimpleCall(scope, request, parse)
+        self.submit(call)
+        return call.future
+
+    def submit(self, call: Call) -> None:
+        """Take a call: it is sent now, or when others have made room."""
+        call.scope.calls.add(call)
+        if call.scope.cancelled:
+            call.dropped = True
+        with self._lock:
+            if self._closed:
+                closed = True
+            else:
+                closed = False
+                if not self._room(call):
+                    self._queue.append(call)
+                    return
+                self._enter(call)
+        if closed:
+            call.scope.calls.discard(call)
+            call.failed(ClientClosed("the client was closed"))
+            return
+        call._launch(self)
+
+    def _room(self, call: Call) -> bool:
+        return self._in_flight < self.pace.limit and (
+            self._bytes == 0 or self._bytes + call.cost <= self.config.upload_budget
+        )
+
+    def _enter(self, call: Call) -> None:
+        self._in_flight += 1
+        self._bytes += call.cost
+
+    def _leave(self, call: Call) -> None:
+        ready = []
+        with self._lock:
+            self._in_flight -= 1
+            self._bytes -= call.cost
+            queue = self._queue
+            while queue and self._room(queue[0]):
+                ready.append(queue.popleft())
+                self._enter(ready[-1])
+        for waiting in ready:
+            waiting._launch(self)
+
+    def purge(self, scope: Scope) -> None:
+        """End the calls of a cancelled scope that are queued or waiting for another try."""
+        with self._lock:
+            gone = [c for c in self._queue if c.scope is scope]
+            if gone:
+                self._queue = deque(c for c in self._queue if c.scope is not scope)
+            waiting = [c for c in self._waiting if c.scope is scope]
+            self._waiting.difference_update(waiting)
+            gone += waiting
+        for call in gone:
+            scope.calls.discard(call)
+            call.failed(CancelledError())
+
+    def replied(self, call: Call, exchange: Future[Reply]) -> None:
+        """Judge what came back (called by the wire)."""
+        if exchange.cancelled():
+            self.settle(call, CancelledError())
+            return
+        failure = exchange.exception()
+        if failure is not None:
+            self._broken(call, failure)
+            return
+        reply = exchange.result()
+        self._alive = True
+        if 200 <= reply.status < 300:
+            self.pace.success()
+            try:
+                result = call.accept(reply)
+            except Again as again:
+                self._once_more(call, again.error, throttled=False)
+            except MalformedReply as exc:
+                listing = call._request is not None and call._request.operation.startswith("List")
+                kind = ListError if listing else IntegrityError
+                self._once_more(call, _about(call, kind, f"reply is not what S3 sends: {exc}"), throttled=False)
+            except BaseException as exc:
+                self.settle(call, exc)
+            else:
+                self._leave(call)
+                call.scope.calls.discard(call)
+                call.done(result)
+            return
+        self._refused(call, reply)
+
+    def _refused(self, call: Call, reply: Reply) -> None:
+        request = call._request
+        document = parse_error(reply.body) if reply.body else None
+        code = document.code if document else ""
+        error = from_reply(
+            operation=request.operation if request else "",
+            bucket=request.bucket if request else "",
+            key=request.key if request else "",
+            status=reply.status,
+            code=code,
+            message=(document.message or "") if document else "",
+            request_id=reply.headers.get("x-amz-request-id") or (document.request_id if document else "") or "",
+        )
+        if code in _THROTTLE_CODES or reply.status in (429, 503):
+            self.pace.throttled(time.monotonic())
+            self._once_more(call, error, throttled=True, asked=_retry_after(reply))
+        elif code in _EXPIRED_CODES:
+            self._expired(call, error)
+        elif code in _AGAIN_CODES or reply.status in _AGAIN_STATUSES or (reply.status >= 500 and not document):
+            self._once_more(call, error, throttled=False, asked=_retry_after(reply))
+        elif call.refused(error, reply):
+            self._leave(call)
+            self._resubmit(call)
+        else:
+            self.pace.success()
+            self.settle(call, error)
+
+    def _broken(self, call: Call, failure: BaseException) -> None:
+        if not isinstance(failure, WireError) or failure.kind in ("setup", "sink", "source", "closed"):
+            cause = failure.__cause__
+            if isinstance(cause, Again):
+                self._once_more(call, cause.error, throttled=False)
+            else:
+                self.settle(call, _local_error(failure, call))
+            return
+        if not call.dropped and call.interrupted():
+            call.scope.progress.retried()
+            self._leave(call)
+            call.scope.calls.discard(call)
+            return
+        kind = RequestTimeout if failure.kind == "timeout" else ConnectionFailed
+        self._once_more(call, _about(call, kind, str(failure)), throttled=False, wire=failure.kind)
+
+    def _once_more(
+        self, call: Call, error: S3Error, *, throttled: bool, asked: float | None = None, wire: str = ""
+    ) -> None:
+        """Put the call on the clock, unless it has used up its tries."""
+        waited = time.monotonic() - call._began
+        config = self.config
+        if throttled:
+            more = call.tries < config.attempts or waited < config.patience
+        elif wire == "connect":
+            more = waited < (config.patience if self._alive else min(_NEVER_ALIVE, config.patience))
+        elif wire == "dns":
+            more = call.tries < _DNS_TRIES
+        elif wire == "tls":
+            more = call.tries < 2
+        else:
+            more = call.tries < config.attempts
+        if not more or waited >= config.deadline or call.dropped:
+            if call.tries > 1:
+                error.add_note(f"given up after {call.tries} tries in {waited:.1f} s")
+            self.settle(call, CancelledError() if call.dropped else error)
+            return
+        call.scope.progress.retried()
+        self._leave(call)
+        pause = self._backoff.pause(call.tries, throttled=throttled, asked=asked)
+        with self._lock:
+            self._waiting.add(call)
+        self.clock.later(pause, lambda: self._wait_is_over(call))
+
+    def _wait_is_over(self, call: Call) -> None:
+        with self._lock:
+            if call not in self._waiting:
+                return  # purged
+            self._waiting.discard(call)
+        self._resubmit(call)
+
+    def _resubmit(self, call: Call) -> None:
+        with self._lock:
+            if not self._closed:
+                if not self._room(call):
+                    self._queue.appendleft(call)  # it has waited longest
+                    return
+                self._enter(call)
+        if self._closed:
+            call.scope.calls.discard(call)
+            call.failed(ClientClosed("the client was closed"))
+        else:
+            call._launch(self)
+
+    def _expired(self, call: Call, error: S3Error) -> None:
+        if self._renew is None:
+            self.settle(call, error)
+            return
+        self._leave(call)
+        self.pool.submit(self._renew_for, call, error)
+
+    def _renew_for(self, call: Call, error: S3Error) -> None:
+        try:
+            with self._renewing:
+                if call._sent_at >= self._renewed_at:  # else renewed since: just send it again
+                    assert self._renew is not None
+                    if not self._renew():
+                        raise error
+                    self._renewed_at = time.monotonic()
+        except Exception as exc:
+            call.scope.calls.discard(call)
+            call.failed(exc if isinstance(exc, S3Error) else CredentialsError(visible(str(exc), 300)))
+            return
+        call.scope.progress.retried()
+        self._resubmit(call)
+
+    def settle(self, call: Call, error: BaseException) -> None:
+        """End a call that was sent with a failure."""
+        self._leave(call)
+        call.scope.calls.discard(call)
+        call.failed(error)
+
+    def cleaning(self, future: Future[Any]) -> None:
+        """Note a request that cleans up; `close` waits for it a little."""
+        with self._lock:
+            self._cleaning = {f for f in self._cleaning if not f.done()} | {future}
+
+    def close(self) -> None:
+        """Fail what is queued and close clock, pool and wire. May be called twice."""
+        wait(self._cleaning, _CLEANING)
+        with self._lock:
+            self._closed = True
+            queued, self._queue = [*self._queue, *self._waiting], deque()
+            self._waiting.clear()
+        self.clock.close()
+        for call in queued:
+            call.scope.calls.discard(call)
+            call.failed(ClientClosed("the client was closed"))
+        self.wire.close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+
+
+def _retry_after(reply: Reply) -> float | None:
+    """Return the seconds that the reply asks to wait (RFC 9110, 10.2.3), at most 60."""
+    value = reply.headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return min(60.0, max(0.0, float(value)))
+    except ValueError:
+        pass
+    try:
+        return min(60.0, max(0.0, parsedate_to_datetime(value).timestamp() - time.time()))
+    except (ValueError, TypeError):
+        return None
+
+
+def _about(call: Call, kind: type[S3Error], text: str) -> S3Error:
+    """Make an error that says which request it is about."""
+    request = call._request
+    assert request is not None
+    where = visible(f"s3://{request.bucket}/{request.key}")
+    return kind(
+        f"{where}: {visible(text, 300)} [{request.operation}]",
+        bucket=request.bucket,
+        key=request.key,
+        operation=request.operation,
+    )
+
+
+def _local_error(failure: BaseException, call: Call) -> S3Error:
+    """Translate what went wrong on this side of the network."""
+    cause: BaseException | None = failure
+    if isinstance(failure, WireError):
+        cause = failure.__cause__ or failure
+    if isinstance(cause, S3Error):
+        return cause
+    if isinstance(cause, WireError) and cause.kind == "closed":
+        return ClientClosed("the client was closed")
+    if isinstance(cause, OSError):
+        error: S3Error = LocalFileError(
+            f"{cause.strerror or cause}: {visible(str(cause.filename)) if cause.filename else 'local file'}",
+            errno=cause.errno,
+        )
+    else:
+        error = S3Error(f"{type(cause).__name__}: {visible(str(cause), 300)}")
+    error.__cause__ = cause
+    return error

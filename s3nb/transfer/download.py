@@ -1,0 +1,564 @@
+"""Getting one object: memory first, a file when large, several connections when very large.
+
+Strategy. One plain GET opens the object; its head says how large it is, and of which version (ETag). A small body
+stays in memory: one request, nothing else. A larger one goes to a file of its own. A very large one is cut into parts:
+the opening GET goes on from the front, part by part, and ranged GETs pinned to the same ETag take parts from the
+back; where they meet, the opening GET is stopped. So no HEAD is sent and nothing is thrown away to learn a size. If the
+opening GET breaks, what it had not delivered becomes one more range.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Any
+
+from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
+from s3nb.model import RangeInfo, S3Object
+from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts, range_header
+from s3nb.text import visible
+from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.local import Store, Target
+from s3nb.transfer.task import Task
+from s3nb.wire import Headers, Reply, Request, Sink
+
+
+class Wanted:
+    """What to get, and how the result is named: bucket, key, range, version; base and URL."""
+
+    __slots__ = ("base", "bucket", "info", "key", "length", "missing_ok", "offset", "url", "version_id")
+
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        url: str,
+        base: str | None = None,
+        *,
+        offset: int | None = None,
+        length: int | None = None,
+        version_id: str | None = None,
+        info: bool = True,
+        missing_ok: bool = False,
+    ) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.url = url
+        self.base = base
+        self.offset = offset
+        self.length = length
+        self.version_id = version_id
+        self.info = info
+        self.missing_ok = missing_ok
+
+    def missing(self) -> S3Object:
+        """Return the result that says: there is none."""
+        return S3Object(self.base, self.url, version_id=self.version_id)
+
+    def query(self) -> tuple[tuple[str, str], ...]:
+        return () if self.version_id is None else (("versionId", self.version_id),)
+
+
+class GetTask(Task):
+    """Get one object, or a piece of it, into memory, a temporary file, or a file of the user's."""
+
+    __slots__ = (
+        "_arrived", "_body", "_fd", "_front", "_headers", "_held", "_live", "_lock", "_opening", "_parts", "_path", "_range", "_restarted",
+        "_size", "_start", "_store", "_taken_back", "_target", "_trouble", "etag", "known_size", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        scope: Scope,
+        wanted: Wanted,
+        store: Store,
+        target: Target | None = None,
+        known_size: int | None = None,
+    ) -> None:
+        super().__init__(scope)
+        self.wanted = wanted
+        self.known_size = known_size
+        self._store = store
+        self._target = target
+        self._lock = threading.Lock()
+        self._restarted = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.etag: str | None = None
+        self._headers: Headers | None = None
+        self._range: RangeInfo | None = None
+        self._size: int | None = None  # bytes to come
+        self._start = 0  # first of them, in the object
+        self._body: list[bytes] = []
+        self._held = 0  # bytes of the memory budget that are ours
+        self._fd = -1
+        self._path: str | None = None
+        self._parts: list[Part] = []
+        self._front = 0  # parts before this index belong to the opening GET
+        self._taken_back = 0  # parts from this index on are taken by ranges
+        self._arrived = 0  # bytes of calls that have ended
+        self._live: set[_RangeCall | _OpeningCall] = set()
+        self._trouble: BaseException | None = None
+        self._opening: _OpeningCall | None = None
+
+    def fail(self, error: BaseException) -> None:
+        if self.wanted.missing_ok and isinstance(error, NotFound):
+            self.end(self.wanted.missing())
+        else:
+            super().fail(error)
+
+    def start(self) -> None:
+        wanted = self.wanted
+        if wanted.offset is not None and wanted.offset < 0:
+            raise InvalidRange(f"{visible(wanted.url)}: offset must not be negative: {wanted.offset} (the last n bytes: length=-n)")
+        self._open()
+
+    def _open(self) -> None:
+        self._opening = call = _OpeningCall(self)
+        self._live.add(call)
+        self.engine.submit(call)
+
+    def moved(self) -> int:
+        if self.finished:
+            return self._arrived
+        return self._arrived + sum(call.received for call in tuple(self._live))
+
+    def expected(self) -> int | None:
+        return self._size if self._size is not None else self.known_size
+
+    # -- the head of the opening reply -----------------------------------------------------
+
+    def opened(self, status: int, headers: Headers) -> Callable[[bytes], object]:
+        """Decide from the head where the body goes; returns the function that takes it."""
+        wanted = self.wanted
+        self._release()
+        self._headers = headers
+        self.etag = headers.get("etag")
+        length = headers.get("content-length")
+        size = int(length) if length is not None and length.isdigit() else None
+        asked = range_header(wanted.offset, wanted.length)
+        cut = None
+        if asked is None:
+            total, start = size, 0
+        else:
+            found = parse_content_range(headers.get("content-range"))
+            if found is not None:
+                start, stop, total = found
+                self._check_range(start, stop, total, asked)
+                size = stop - start
+            else:  # a 200 without Content-Range: the server ignores ranges and sends everything
+                total = size
+                start, size = self._own_range(total)
+                cut = (start, size)
+        self._start = start
+        self._size = size
+        if size is not None:
+            self._range = RangeInfo(total if total is not None else -1, start, size)
+        config = self.engine.config
+        opening = self._opening
+        assert opening is not None
+        if self._target is None and size is not None and size <= config.memory_object and self._store.hold(size):
+            self._held = size
+            take: Callable[[bytes], object] = self._body.append
+            if cut is not None:
+                return _Cut(take, *cut)
+            return take
+        self._open_file(size)
+        if cut is not None:
+            return _Cut(self._append, *cut)
+        if size is None or self.etag is None or size < config.split_threshold:
+            return opening.write_front
+        part_size = download_part_size(size, config.smallest_split, config.part_size, config.split_ways)
+        self._parts = plan_parts(size, part_size)
+        self._front = 1
+        self._taken_back = len(self._parts)
+        opening.stop = self._parts[0].stop
+        for _ in range(min(config.split_ways - 1, len(self._parts) - 1)):
+            self._take_from_back()
+        return opening.write_front
+
+    def _check_range(self, start: int, stop: int, total: int | None, asked: str) -> None:
+        wanted = self.wanted
+        if wanted.length is not None and wanted.length < 0:
+            good = total is None or (stop == total and stop - start == min(-wanted.length, total))
+        else:
+            good = start == (wanted.offset or 0)
+            if good and wanted.length is not None:
+                good = stop - start <= wanted.length and (stop - start == wanted.length or total is None or stop == total)
+        if not good:
+            raise IntegrityError(
+                f"{visible(wanted.url)}: asked for {asked}, got bytes {start}-{stop - 1} of {total}",
+                bucket=wanted.bucket, key=wanted.key, operation="GetObject",
+            )  # fmt: skip
+
+    def _own_range(self, total: int | None) -> tuple[int, int]:
+        """Return (start, size) of the range in an object of ``total`` bytes."""
+        wanted = self.wanted
+        offset, length = wanted.offset or 0, wanted.length
+        if total is None:
+            raise IntegrityError(f"{visible(wanted.url)}: the server ignores ranges and does not say how much it sends")
+        if length is not None and length < 0:
+            offset = max(0, total + length)
+            length = None
+        if offset >= total:
+            raise InvalidRange(
+                f"{visible(wanted.url)}: no byte at {offset}, the object has {total}",
+                bucket=wanted.bucket, key=wanted.key, operation="GetObject", code="InvalidRange", status=416,
+            )  # fmt: skip
+        return offset, total - offset if length is None else min(length, total - offset)
+
+    # -- the file -----------------------------------------------------------------------------
+
+    def _open_file(self, size: int | None) -> None:
+        if self._target is not None:
+            self._fd = self._target.create(size)
+        else:
+            self._path = self._store.new_path(self.wanted.key)
+            self._fd = self._store.create(self._path, size)
+
+    def write_at(self, data: bytes, at: int) -> None:
+        """Write bytes at a position of the object's range."""
+        fd = self._fd
+        done = os.pwrite(fd, data, at)
+        while done < len(data):
+            more = os.pwrite(fd, memoryview(data)[done:], at + done)
+            if more == 0:
+                raise OSError(28, "no space left on device")
+            done += more
+
+    def _append(self, data: bytes) -> None:
+        opening = self._opening
+        assert opening is not None
+        self.write_at(data, opening.at)
+        opening.at += len(data)
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    def next_front(self) -> int | None:
+        """Give the opening GET its next part: the end of it, or None if a range has it."""
+        with self._lock:
+            if self._trouble is not None or self._front >= self._taken_back:
+                return None
+            part = self._parts[self._front]
+            self._front += 1
+        return part.stop
+
+    def _take_from_back(self) -> None:
+        with self._lock:
+            if self._trouble is not None or self._taken_back <= self._front:
+                return
+            self._taken_back -= 1
+            part = self._parts[self._taken_back]
+            call = _RangeCall(self, part.start, part.stop)
+            self._live.add(call)
+        self.engine.submit(call)
+
+    def range_done(self, call: _RangeCall) -> None:
+        """A range has all its bytes."""
+        self._take_from_back()
+        self._leave(call, None)
+
+    def opening_done(self, call: _OpeningCall, reply: Reply) -> None:
+        """The opening GET has come to its end, or was stopped where the ranges begin."""
+        if self._headers is None:
+            self._headers = reply.headers
+        if self._fd == -1:
+            body = self._body
+            data = body[0] if len(body) == 1 else b"".join(body)
+            self._body = []
+            if self._size is not None and len(data) != self._size:
+                self._release()
+                self._leave(call, self._error(IntegrityError, f"{len(data)} bytes came, the head promised {self._size}"))
+                return
+            self._live.discard(call)
+            self._arrived = len(data)
+            self.end(self._object(data=data))
+            return
+        self._leave(call, None)
+
+    def opening_broke(self, call: _OpeningCall) -> bool:
+        """The opening GET broke after its head. True if ranges now get the rest."""
+        if self._fd == -1 or self.etag is None or self._size is None:
+            return False
+        stop = call.stop if self._parts else self._size
+        if call.at < stop:
+            rest = _RangeCall(self, call.at, stop)
+            with self._lock:
+                self._live.add(rest)
+            self.engine.submit(rest)
+        # parts between this one and the ranges are taken by those, from the back
+        self._leave(call, None)
+        return True
+
+    def broken(self, call: _RangeCall | _OpeningCall, error: BaseException) -> None:
+        """A call has failed for good: the others stop, and then the task ends."""
+        with self._lock:
+            first = self._trouble is None
+            if first:
+                self._trouble = error
+            others = [c for c in self._live if c is not call] if first else []
+        for other in others:
+            other.cancel()
+        self._leave(call, error)
+
+    def _leave(self, call: _RangeCall | _OpeningCall, error: BaseException | None) -> None:
+        with self._lock:
+            if call in self._live:
+                self._live.discard(call)
+                self._arrived += call.received
+            if error is not None and self._trouble is None:
+                self._trouble = error
+            if self._live:
+                return
+            trouble = self._trouble
+        if trouble is not None:
+            self._fail_or_restart(trouble)
+        elif self._target is not None and self._fd != -1:
+            self.engine.pool.submit(self._publish)
+        else:
+            self._finish_temp()
+
+    def _fail_or_restart(self, trouble: BaseException) -> None:
+        self._release()
+        if isinstance(trouble, ObjectChanged) and not self._restarted and not self.scope.cancelled:
+            self._restarted = True
+            self._reset()
+            self.scope.progress.retried()
+            self._open()
+            return
+        self.fail(trouble)
+
+    def _check_size(self) -> bool:
+        """Look at the file itself: it must hold what was promised."""
+        opening = self._opening
+        assert opening is not None
+        size = os.fstat(self._fd).st_size
+        promised = self._size if self._size is not None else opening.at
+        if size == promised:
+            self._size = size
+            return True
+        self._release()
+        self.fail(self._error(IntegrityError, f"the file has {size} bytes, the object {promised}"))
+        return False
+
+    def _finish_temp(self) -> None:
+        try:
+            if not self._check_size():
+                return
+            os.close(self._fd)
+            self._fd = -1
+        except OSError as exc:
+            self._release()
+            self.fail(self._error(LocalFileError, str(exc)))
+            return
+        path, self._path = self._path, None
+        self.end(self._object(path=path))
+
+    def _publish(self) -> None:
+        target = self._target
+        assert target is not None
+        try:
+            if not self._check_size():
+                return
+            fd, self._fd = self._fd, -1
+            target.publish(fd)
+        except BaseException as exc:
+            self._release()
+            error = LocalFileError(f"{visible(target.path)}: {exc}", errno=getattr(exc, "errno", None))
+            error.__cause__ = exc
+            self.fail(error)
+            return
+        self.end(self._object(path=target.path, given=True))
+
+    def _release(self) -> None:
+        """Give back whatever an unfinished try holds."""
+        if self._held:
+            self._store.free(self._held)
+            self._held = 0
+        self._body = []
+        if self._fd != -1:
+            os.close(self._fd)
+            self._fd = -1
+            if self._target is not None:
+                self._target.abandon()
+        if self._path is not None:
+            self._store.discard(self._path)
+            self._path = None
+
+    # -- the result ---------------------------------------------------------------------------------
+
+    def _object(self, *, data: bytes | None = None, path: str | None = None, given: bool = False) -> S3Object:
+        wanted = self.wanted
+        self._held = 0  # the object's now
+        return S3Object(
+            wanted.base,
+            wanted.url,
+            size=self._size if data is None else len(data),
+            headers=self._headers if wanted.info else None,
+            range_info=self._range if wanted.info else None,
+            data=data,
+            path=path,
+            given=given,
+            store=self._store,
+            etag=self.etag.strip('"') if self.etag and not wanted.info else None,
+            version_id=wanted.version_id,
+        )
+
+    def _error(self, kind: type[S3Error], text: str) -> S3Error:
+        wanted = self.wanted
+        return kind(f"{visible(wanted.url)}: {text}", bucket=wanted.bucket, key=wanted.key, operation="GetObject")
+
+
+class _Cut:
+    """Takes a whole body and passes on the bytes of a range: for servers that ignore ranges."""
+
+    def __init__(self, take: Callable[[bytes], object], skip: int, size: int) -> None:
+        self._take = take
+        self._skip = skip
+        self._left = size
+
+    def __call__(self, data: bytes) -> object:
+        if self._skip:
+            cut = min(self._skip, len(data))
+            self._skip -= cut
+            data = data[cut:]
+        if data:
+            self._take(data[: self._left])
+            self._left -= min(self._left, len(data))
+        return self._left > 0
+
+
+class _OpeningCall(Call):
+    """The first GET of an object; its own sink."""
+
+    __slots__ = ("at", "opened", "stop", "task", "write")
+
+    def __init__(self, task: GetTask) -> None:
+        super().__init__(task.scope)
+        self.task = task
+        self.at = 0  # next byte of the object's range
+        self.stop = -1  # end of the part being received; -1: receive everything
+        self.opened = False
+        self.write: Callable[[bytes], object] = self.write_front
+
+    @property
+    def received(self) -> int:
+        return self.at if self.task._fd != -1 else sum(map(len, self.task._body))
+
+    def make(self) -> tuple[Request, Sink | None]:
+        wanted = self.task.wanted
+        if wanted.length == 0:
+            # No Range header asks for nothing: a HEAD says whether there is anything to have none of.
+            return Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query()), None
+        asked = range_header(wanted.offset, wanted.length)
+        headers = () if asked is None else (("Range", asked),)
+        return Request("GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers), self
+
+    # the sink
+
+    def begin(self, status: int, headers: Headers) -> bool:
+        self.at = 0
+        self.stop = -1
+        self.write = self.task.opened(status, headers)
+        self.opened = True
+        return True
+
+    def write_front(self, data: bytes) -> object:
+        task = self.task
+        at = self.at
+        while self.stop != -1 and at + len(data) >= self.stop:
+            # the end of a part: take the next one, or stop where a range has begun
+            room = self.stop - at
+            more = task.next_front()
+            if more is None:
+                if room:
+                    task.write_at(data[:room], at)
+                self.at = self.stop
+                return False
+            self.stop = more
+        task.write_at(data, at)
+        self.at = at + len(data)
+        return None
+
+    # the call
+
+    def accept(self, reply: Reply) -> Reply:
+        task = self.task
+        if task.wanted.length == 0:
+            task._headers = reply.headers
+            task.etag = reply.headers.get("etag")
+            total = int(reply.headers.get("content-length", "0"))
+            task._size = 0
+            task._range = RangeInfo(total, min(task.wanted.offset or 0, total), 0)
+        return reply
+
+    def done(self, result: Reply) -> None:
+        self.task.opening_done(self, result)
+
+    def interrupted(self) -> bool:
+        """Say whether the rest can be had by ranges rather than by starting over."""
+        return self.opened and self.task.opening_broke(self)
+
+    def failed(self, error: BaseException) -> None:
+        self.task.broken(self, error)
+
+
+class _RangeCall(Call):
+    """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut. Its own sink."""
+
+    __slots__ = ("at", "start", "stop", "task")
+
+    def __init__(self, task: GetTask, start: int, stop: int) -> None:
+        super().__init__(task.scope)
+        self.task = task
+        self.start = start
+        self.at = start
+        self.stop = stop
+
+    @property
+    def received(self) -> int:
+        return self.at - self.start
+
+    def make(self) -> tuple[Request, Sink | None]:
+        wanted = self.task.wanted
+        first = self.task._start + self.at
+        headers = (("Range", f"bytes={first}-{self.task._start + self.stop - 1}"), ("If-Match", self.task.etag or ""))
+        return Request(
+            "GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers, bulk=True
+        ), self
+
+    def begin(self, status: int, headers: Headers) -> bool:
+        found = parse_content_range(headers.get("content-range"))
+        task = self.task
+        if found is None or found[:2] != (task._start + self.at, task._start + self.stop):
+            got = "the whole object" if found is None else f"bytes {found[0]}-{found[1] - 1}"
+            raise Again(task._error(IntegrityError, f"asked for bytes {self.at}-{self.stop - 1}, got {got}"))
+        etag = headers.get("etag")
+        if etag is not None and etag != task.etag:
+            raise task._error(ObjectChanged, "the object was replaced while it was being read")
+        return True
+
+    def write(self, data: bytes) -> object:
+        if self.at + len(data) > self.stop:
+            raise self.task._error(IntegrityError, f"more bytes came than the range {self.start}-{self.stop - 1} has")
+        self.task.write_at(data, self.at)
+        self.at += len(data)
+        return None
+
+    def accept(self, reply: Reply) -> Reply:
+        if self.at != self.stop:
+            raise Again(self.task._error(IntegrityError, f"the range ended at byte {self.at} of {self.stop}"))
+        return reply
+
+    def done(self, result: Reply) -> None:
+        self.task.range_done(self)
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, S3Error) and error.status == 412:
+            error = self.task._error(ObjectChanged, "the object was replaced while it was being read")
+        elif isinstance(error, CancelledError) and self.task._trouble is not None:
+            error = self.task._trouble
+        self.task.broken(self, error)

@@ -1,0 +1,192 @@
+"""Files on this machine: the client's private folder, and files that get their name when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections import deque
+from pathlib import Path
+
+from s3nb.config import TransferConfig
+from s3nb.errors import LocalFileError, UnsafeKey
+from s3nb.text import visible
+
+_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class Store:
+    """Where a client keeps results: small ones in memory within a budget, others in one private folder.
+
+    The folder is made when the first file is, readable by nobody else, and removed by `close` with all
+    it holds. File names come from a counter and the harmless characters of the key, so no two results share one.
+    """
+
+    def __init__(self, tmproot: str | os.PathLike[str], config: TransferConfig) -> None:
+        root = os.path.abspath(os.fspath(tmproot))
+        if not os.path.isdir(root):
+            raise LocalFileError(f"tmproot is not a folder: {visible(root)}", errno=2)
+        self._root = root
+        self._budget = config.memory_budget
+        self._lock = threading.Lock()
+        self._folder: str | None = None
+        self._count = 0
+        self._held = 0
+        self._freed: deque[int] = deque()  # filled by finalisers, which must not take a lock
+        self.closed = False
+
+    def hold(self, size: int) -> bool:
+        """Take ``size`` bytes from the memory budget; False if they are not there."""
+        with self._lock:
+            while self._freed:
+                self._held -= self._freed.popleft()
+            if self._held + size > self._budget:
+                return False
+            self._held += size
+            return True
+
+    def free(self, size: int) -> None:
+        """Give bytes back to the budget. Safe in a finaliser."""
+        self._freed.append(size)
+
+    @property
+    def folder(self) -> str:
+        """The private folder; made at the first look."""
+        with self._lock:
+            if self.closed:
+                raise LocalFileError("the client was closed, and its files are gone", errno=2)
+            if self._folder is None:
+                self._folder = tempfile.mkdtemp(prefix="s3nb.", dir=self._root)
+            return self._folder
+
+    def new_path(self, key: str) -> str:
+        """Return the absolute path for a new result; it keeps the end of the key, as tools go by extension."""
+        folder = self.folder
+        with self._lock:
+            self._count += 1
+            number = self._count
+        name = _PLAIN.sub("_", key.rsplit("/", 1)[-1])[-80:].lstrip(".-")
+        return os.path.join(folder, f"{number:06d}-{name}" if name else f"{number:06d}")
+
+    def create(self, path: str, size: int | None) -> int:
+        """Open a new file at ``path`` with room for ``size`` bytes; returns its descriptor."""
+        return create(path, size)
+
+    def discard(self, path: str) -> None:
+        """Remove one file of the store, if it is still there."""
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+    def close(self) -> None:
+        """Remove the folder and what it holds. May be called twice."""
+        with self._lock:
+            self.closed = True
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def create(path: str, size: int | None) -> int:
+    """Create a file that was not there, for writing by position, and reserve ``size`` bytes for it.
+
+    Raises
+    ------
+    OSError
+        Also if the disk is too full for all of it: better now than after an hour. Nothing is left then.
+    """
+    fd = os.open(path, _NEW, 0o600)
+    try:
+        if size and size >= _WORTH_RESERVING and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(fd, 0, size)
+            except OSError as exc:
+                if exc.errno not in _NO_FALLOCATE:
+                    raise
+    except BaseException:
+        os.close(fd)
+        os.unlink(path)
+        raise
+    return fd
+
+
+_WORTH_RESERVING = 1 << 20  # below, the write itself is the first to know anyway
+_NO_FALLOCATE = frozenset({22, 38, 95})  # EINVAL, ENOSYS, EOPNOTSUPP: file systems that cannot reserve
+
+
+class Target:
+    """A file that is to appear under ``path`` whole, or not at all.
+
+    It is written under ``.NAME.s3nb-<16 hex digits>`` in the same folder, flushed, and renamed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, fsync: bool) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        folder, name = os.path.split(self.path)
+        self.temp = os.path.join(folder, f".{name[:200]}.s3nb-{os.urandom(8).hex()}")
+        self._fsync = fsync
+
+    def create(self, size: int | None) -> int:
+        """Open the temporary file; returns its descriptor.
+
+        Raises
+        ------
+        OSError
+            No folder, no permission, no room; or the target is a folder.
+        """
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(21, "target is a folder", self.path)
+        return create(self.temp, size)
+
+    def publish(self, fd: int) -> None:
+        """Flush, and give the file its name; closes ``fd``. The mode is that of a file before, else the umask's."""
+        try:
+            try:
+                mode = os.stat(self.path).st_mode & 0o777
+            except FileNotFoundError:
+                mode = 0o666 & ~_umask()
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, mode)
+            if self._fsync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(self.temp, self.path)
+        if self._fsync and hasattr(os, "O_DIRECTORY"):
+            folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def abandon(self) -> None:
+        """Remove the temporary file, if there is one."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.temp)
+
+
+def _umask() -> int:
+    # The only way to ask is to set it. A thread that creates a file in between would see 0o077: private, not public.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def make_folder(root: Path, folder: Path) -> None:
+    """Make ``folder`` below ``root``, following no symbolic link that leads out.
+
+    Raises
+    ------
+    UnsafeKey
+        A link on the way points outside ``root``.
+    OSError
+        Cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    real_root = os.path.realpath(root)
+    real = os.path.realpath(folder)
+    if real != real_root and not real.startswith(real_root.rstrip(os.sep) + os.sep):
+        raise UnsafeKey(f"a symbolic link leads out of {visible(str(root))}: {visible(str(folder))}")

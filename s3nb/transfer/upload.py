@@ -1,0 +1,480 @@
+"""Putting one object: one PUT when small, parts in parallel when large, nothing left behind when it fails.
+
+Strategy of a multipart upload: a few *ways*, each a chain of read-hash-send; when a way's part is stored it takes the
+next. Parts of files are never in memory (the wire reads them from the file as it sends), parts of streams are, so the
+number of ways bounds the memory. Whatever fails stops the others; when all have let go, the upload is aborted, outside
+the cancelled scope, so that no part stays behind to be paid for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from s3nb.checksum import Digests, pieces_of
+from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
+from s3nb.progress import Progress
+from s3nb.ranges import MAX_PARTS, stream_part_size, upload_part_size
+from s3nb.text import visible
+from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.source import Source
+from s3nb.transfer.task import Task
+from s3nb.wire import Body, FileSlice, Reply, Request, Sink
+from s3nb.wire.xml import ErrorDocument, build_complete, parse_complete, parse_initiate
+
+_INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
+_WAYS = 6
+_PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks meanwhile
+
+
+class Placed:
+    """What to put where: bucket, key, URL, and the headers of the object."""
+
+    __slots__ = ("bucket", "exclusive", "headers", "key", "url")
+
+    def __init__(
+        self, bucket: str, key: str, url: str, headers: Sequence[tuple[str, str]] = (), *, exclusive: bool = False
+    ) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.url = url
+        self.headers = tuple(headers)
+        self.exclusive = exclusive
+
+
+class Stored:
+    """What a put gave: URL, ETag, version; ``skipped`` if an object was there and was to be kept."""
+
+    __slots__ = ("etag", "skipped", "url", "version_id")
+
+    def __init__(self, url: str, etag: str | None = None, version_id: str | None = None, *, skipped: bool = False) -> None:
+        self.url = url
+        self.etag = etag
+        self.version_id = version_id
+        self.skipped = skipped
+
+
+class PutTask(Task):
+    """Put one object from a source."""
+
+    __slots__ = (
+        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_part_size", "_reading", "_sent",
+        "_source", "_trouble", "_upload_id", "_ways", "place",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, place: Placed, source: Source) -> None:
+        super().__init__(scope)
+        self.place = place
+        self._source = source
+        self._opened = False
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._live: set[_PutCall] = set()
+        self._ways = 0  # chains that have not ended
+        self._sent = 0
+        self._head: Body | None = None  # what was read of a stream to learn that it is long
+        self._next = 0  # first byte that nobody has taken
+        self._number = 0
+        self._ended = False  # every byte is taken
+        self._part_size = 0
+        self._etags: dict[int, tuple[str, str | None]] = {}
+        self._upload_id = ""
+        self._trouble: BaseException | None = None
+
+    def moved(self) -> int:
+        return self._sent + sum(call.sent() for call in tuple(self._live))
+
+    def expected(self) -> int | None:
+        return self._source.size
+
+    def start(self) -> None:
+        if self.place.exclusive:
+            # Not every server knows If-None-Match on a PUT, and one that does not would overwrite: look first.
+            self.engine.submit(_LookCall(self))
+        else:
+            self.go()
+
+    def go(self) -> None:
+        """Begin to send."""
+        source = self._source
+        if source.quick and source.size is not None and source.size <= _INLINE:
+            self._first()
+        else:
+            self.engine.pool.submit(self._guarded, self._first)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as exc:
+            self._wind_up(exc)
+
+    def _first(self) -> None:
+        source, config = self._source, self.engine.config
+        self._opened = True
+        source.open()
+        if source.size is not None:
+            if source.size < config.multipart_threshold:
+                self._put_whole(source.body(0, source.size))
+                return
+            self._part_size = upload_part_size(source.size, config.part_size)
+        else:
+            head = source.body(0, config.part_size)
+            if len(head) < config.part_size:
+                self._put_whole(head)
+                return
+            self._head = head
+        self._initiate()
+
+    def _put_whole(self, body: Body) -> None:
+        headers = list(self.place.headers)
+        if self.place.exclusive:
+            headers.append(("If-None-Match", "*"))
+        call = _PutCall(self, 0, body, headers)
+        self._live.add(call)
+        self.engine.submit(call)
+
+    # -- parts --------------------------------------------------------------------------
+
+    def _initiate(self) -> None:
+        place = self.place
+        headers = list(place.headers)
+        if self.engine.config.upload_checksum:
+            headers.append(("x-amz-checksum-algorithm", "CRC32"))
+        request = Request("CreateMultipartUpload", "POST", place.bucket, place.key, query=(("uploads", ""),), headers=headers)
+        future = self.engine.request(self.scope, request, lambda reply: parse_initiate(reply.body))
+        future.add_done_callback(self._initiated)
+
+    def _initiated(self, done: Future[str]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._wind_up(error)
+            return
+        self._upload_id = done.result()
+        self._ways = _WAYS
+        for _ in range(_WAYS):
+            self.engine.pool.submit(self._way)
+
+    def _way(self) -> None:
+        """Read, hash and send one part; when it is stored, the way goes on with the next."""
+        try:
+            call = None if self._trouble is not None else self._next_part()
+        except BaseException as exc:
+            self._trouble_with(exc)
+            call = None
+        if call is None:
+            self._end_way()
+            return
+        with self._lock:
+            self._live.add(call)
+        self.engine.submit(call)
+        if self._trouble is not None:
+            call.cancel()
+
+    def _next_part(self) -> _PutCall | None:
+        source = self._source
+        with self._reading:
+            if self._ended:
+                return None
+            number, start = self._number + 1, self._next
+            if number > MAX_PARTS:
+                raise S3Error(f"{visible(self.place.url)}: the stream is longer than {MAX_PARTS} parts hold")
+            if source.size is None:
+                stop = start + stream_part_size(number, self.engine.config.part_size)
+            else:
+                stop = min(start + self._part_size, source.size)
+            if self._head is not None:
+                body, self._head = self._head, None
+            else:
+                body = source.body(start, stop)
+            self._number, self._next = number, start + len(body)
+            if self._next < stop or self._next == source.size:
+                self._ended = True
+            if not len(body):
+                return None
+        return _PutCall(self, number, body, ())
+
+    def _end_way(self) -> None:
+        with self._lock:
+            self._ways -= 1
+            if self._ways:
+                return
+        if self._trouble is not None:
+            self._wind_up(self._trouble)
+        else:
+            self._complete()
+
+    def _trouble_with(self, error: BaseException) -> None:
+        """Note the first failure, and stop the parts under way."""
+        with self._lock:
+            if self._trouble is not None:
+                return
+            self._trouble = error
+            others = list(self._live)
+        for call in others:
+            call.cancel()
+
+    def upload_id(self) -> str:
+        return self._upload_id
+
+    def stored(self, call: _PutCall, reply: Reply) -> None:
+        """A body is in S3."""
+        etag = reply.headers.get("etag") or ""
+        if call.number == 0:
+            try:
+                self._source.check()
+            except BaseException as exc:
+                self._live.discard(call)
+                self._wind_up(exc)
+                return
+            self._live.discard(call)
+            self._sent += len(call.body)
+            self._close()
+            self.end(Stored(self.place.url, etag.strip('"'), reply.headers.get("x-amz-version-id")))
+            return
+        with self._lock:
+            self._live.discard(call)
+            self._etags[call.number] = (etag, call.digests.crc32 if self.engine.config.upload_checksum else None)
+            self._sent += len(call.body)
+        self.engine.pool.submit(self._way)
+
+    def _complete(self) -> None:
+        try:
+            self._source.check()
+        except BaseException as exc:
+            self._wind_up(exc)
+            return
+        self.engine.submit(_CompleteCall(self))
+
+    def completed(self, etag: str | None, version_id: str | None) -> None:
+        """S3 has made one object of the parts."""
+        self._close()
+        self.end(Stored(self.place.url, (etag or "").strip('"') or None, version_id))
+
+    # -- the unhappy end ------------------------------------------------------------------
+
+    def skipped(self) -> None:
+        """An object was there, and was to be kept."""
+        self._close()
+        self.end(Stored(self.place.url, skipped=True), "skipped")
+
+    def broken(self, call: _PutCall, error: BaseException) -> None:
+        """A call has failed for good."""
+        with self._lock:
+            self._live.discard(call)
+        if call.number:
+            self._trouble_with(error)
+            self._end_way()
+        elif isinstance(error, PreconditionFailed) and self.place.exclusive:
+            self.skipped()
+        else:
+            self._wind_up(error)
+
+    def refused_complete(self, error: BaseException) -> None:
+        """The parts could not be made one object."""
+        if isinstance(error, PreconditionFailed) and self.place.exclusive:
+            error = ObjectExists(f"{visible(self.place.url)}: object exists", bucket=self.place.bucket, key=self.place.key)
+        self._wind_up(error)
+
+    def _wind_up(self, error: BaseException) -> None:
+        if not self._upload_id:
+            self._finish_failed(error)
+            return
+        upload_id, self._upload_id = self._upload_id, ""
+        place = self.place
+        # a scope of its own: the operation's may be cancelled, which must not cancel the cleaning up
+        scope = Scope(self.engine, Progress("abort"))
+        request = Request("AbortMultipartUpload", "DELETE", place.bucket, place.key, query=(("uploadId", upload_id),))
+        future = self.engine.request(scope, request, lambda _: None)
+        self.engine.cleaning(future)
+
+        def aborted(done: Future[None]) -> None:
+            failure = done.exception()
+            if failure is not None and not isinstance(failure, UploadNotFound):
+                error.add_note(f"the upload {visible(upload_id)} of {visible(place.url)} could not be aborted: {failure}")
+            self._finish_failed(error)
+
+        future.add_done_callback(aborted)
+
+    def _finish_failed(self, error: BaseException) -> None:
+        self._close()
+        if isinstance(error, ObjectExists) and self.place.exclusive:
+            self.end(Stored(self.place.url, skipped=True), "skipped")
+        else:
+            self.fail(error)
+
+    def _close(self) -> None:
+        if self._opened:
+            self._opened = False
+            self._source.close()
+
+
+class _LookCall(Call):
+    """Is there an object already?"""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: PutTask) -> None:
+        super().__init__(task.scope)
+        self.task = task
+
+    def make(self) -> tuple[Request, Sink | None]:
+        return Request("HeadObject", "HEAD", self.task.place.bucket, self.task.place.key), None
+
+    def done(self, result: Any) -> None:
+        self.task.skipped()
+
+    def failed(self, error: BaseException) -> None:
+        # A HEAD says 404 for a missing bucket as well: the PUT that follows then says so by name.
+        if isinstance(error, S3Error) and error.status == 404:
+            self.task._guarded(self.task.go)
+        else:
+            self.task.fail(error)
+
+
+class _PutCall(Call):
+    """One PUT: of the whole object (number 0) or of a part."""
+
+    __slots__ = ("_hash", "body", "digests", "headers", "number", "task")
+
+    def __init__(self, task: PutTask, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
+        super().__init__(task.scope, 0 if isinstance(body, FileSlice) else len(body))
+        self.task = task
+        self.number = number
+        self.body = body
+        self.headers = list(headers)
+        self.digests = Digests(sha256=task.engine.wire.signs_payload(task.place.bucket))
+        if len(body):
+            if isinstance(body, bytes):
+                self.digests.update(body)
+            else:
+                for piece in pieces_of(body.read_at, len(body)):
+                    self.digests.update(piece)
+        self._hash = self.digests.sha256
+        if task.engine.config.upload_checksum:
+            self.headers.append(("x-amz-checksum-crc32", self.digests.crc32))
+
+    def sent(self) -> int:
+        return self.body.sent if isinstance(self.body, FileSlice) else 0
+
+    def make(self) -> tuple[Request, Sink | None]:
+        place = self.task.place
+        body: Body = self.body if len(self.body) else b""
+        bulk = len(body) >= 1 << 20
+        if self.number == 0:
+            return Request(
+                "PutObject", "PUT", place.bucket, place.key, headers=self.headers, body=body, payload_hash=self._hash, bulk=bulk
+            ), None
+        query = (("partNumber", str(self.number)), ("uploadId", self.task.upload_id()))
+        return Request(
+            "UploadPart", "PUT", place.bucket, place.key,
+            query=query, headers=self.headers, body=body, payload_hash=self._hash, bulk=bulk,
+        ), None  # fmt: skip
+
+    def accept(self, reply: Reply) -> Reply:
+        place = self.task.place
+        theirs = reply.headers.get("x-amz-checksum-crc32")
+        if theirs is not None and self.task.engine.config.upload_checksum and theirs != self.digests.crc32:
+            raise Again(
+                IntegrityError(
+                    f"{visible(place.url)}: S3 has CRC32 {visible(theirs, 40)}, sent was {self.digests.crc32}",
+                    bucket=place.bucket, key=place.key, operation="PutObject" if self.number == 0 else "UploadPart",
+                )
+            )  # fmt: skip
+        return reply
+
+    def refused(self, error: S3Error, reply: Reply) -> bool:
+        if error.status == 501:
+            # Swift knows no If-None-Match on PUT (we have looked by HEAD before), and some servers no checksums.
+            kept = [h for h in self.headers if h[0] not in ("If-None-Match", "x-amz-checksum-crc32")]
+            if len(kept) < len(self.headers):
+                self.headers = kept
+                return True
+        return False
+
+    def done(self, result: Any) -> None:
+        self.task.stored(self, result)
+
+    def failed(self, error: BaseException) -> None:
+        self.task.broken(self, error)
+
+
+class _CompleteCall(Call):
+    """Make one object of the parts. S3 may say 200 and then, in the body, that it failed."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: PutTask) -> None:
+        super().__init__(task.scope)
+        self.task = task
+
+    def make(self) -> tuple[Request, Sink | None]:
+        task = self.task
+        parts = [(number, *task._etags[number]) for number in sorted(task._etags)]
+        headers = [("Content-Type", "application/xml")]
+        if task.place.exclusive:
+            headers.append(("If-None-Match", "*"))
+        body = build_complete(parts)
+        payload = hashlib.sha256(body).hexdigest()
+        return Request(
+            "CompleteMultipartUpload", "POST", task.place.bucket, task.place.key,
+            query=(("uploadId", task._upload_id),), headers=headers, body=body, payload_hash=payload, silence=_PATIENT,
+        ), None  # fmt: skip
+
+    def accept(self, reply: Reply) -> tuple[str | None, str | None]:
+        outcome = parse_complete(reply.body)
+        if isinstance(outcome, ErrorDocument):
+            raise Again(
+                from_reply(
+                    operation="CompleteMultipartUpload", bucket=self.task.place.bucket, key=self.task.place.key,
+                    status=reply.status, code=outcome.code, message=outcome.message or "", request_id=outcome.request_id or "",
+                )
+            )  # fmt: skip
+        return outcome.etag, reply.headers.get("x-amz-version-id")
+
+    def done(self, result: tuple[str | None, str | None]) -> None:
+        self.task.completed(*result)
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, UploadNotFound) and self.tries > 1:
+            # An earlier try may have done it and only its reply was lost: look whether the object is ours.
+            self.task.engine.submit(_IsItOurs(self.task, error))
+            return
+        self.task.refused_complete(error)
+
+
+class _IsItOurs(Call):
+    """After a Complete whose reply was lost: the object is ours if its ETag is made of our parts."""
+
+    __slots__ = ("error", "task")
+
+    def __init__(self, task: PutTask, error: S3Error) -> None:
+        super().__init__(task.scope)
+        self.task = task
+        self.error = error
+
+    def make(self) -> tuple[Request, Sink | None]:
+        return Request("HeadObject", "HEAD", self.task.place.bucket, self.task.place.key), None
+
+    def done(self, result: Reply) -> None:
+        task = self.task
+        etag = (result.headers.get("etag") or "").strip('"')
+        if etag and etag == combined_etag([task._etags[n][0] for n in sorted(task._etags)]):
+            task._upload_id = ""
+            task.completed(etag, result.headers.get("x-amz-version-id"))
+        else:
+            task.refused_complete(self.error)
+
+    def failed(self, error: BaseException) -> None:
+        self.task.refused_complete(self.error if isinstance(error, S3Error) else error)
+
+
+def combined_etag(etags: Sequence[str]) -> str | None:
+    """Return the ETag that S3 gives an object of these parts, or None if a part's ETag is no MD5."""
+    try:
+        joined = b"".join(bytes.fromhex(e.strip('"')) for e in etags)
+    except ValueError:
+        return None
+    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"

@@ -1,0 +1,250 @@
+"""The seam between policy and the network: one request out, one reply in, as a Future.
+
+A wire knows how to reach a bucket and how to sign. It makes one HTTP exchange and reports what
+happened: no retry, no policy, no S3 errors. Three wires speak this protocol: libcurl
+(`s3nb.wire.curl`), botocore (`s3nb.wire.boto`), and memory (`s3nb.testing`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+KEPT_BODY = 256 * 1024  # bytes of an error's body that are kept
+
+
+class FileSlice:
+    """Bytes ``[start, stop)`` of an open file, as the body of a request.
+
+    Read by position (`os.pread`), so that many slices of one descriptor can be sent at once.
+    Whoever opened the descriptor closes it, after the futures have settled.
+
+    Attributes
+    ----------
+    sent : int
+        Bytes that the wire has taken so far, in the current exchange.
+    """
+
+    __slots__ = ("fd", "sent", "start", "stop")
+
+    def __init__(self, fd: int, start: int, stop: int) -> None:
+        self.fd = fd
+        self.start = start
+        self.stop = stop
+        self.sent = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read up to ``size`` bytes at ``offset`` of the slice; short only at its end.
+
+        Raises
+        ------
+        OSError
+            The file ends before the slice does: it was cut while being sent.
+        """
+        size = min(size, len(self) - offset)
+        if size <= 0:
+            return b""
+        data = os.pread(self.fd, size, self.start + offset)
+        while len(data) < size:
+            more = os.pread(self.fd, size - len(data), self.start + offset + len(data))
+            if not more:
+                raise OSError(f"file is shorter than the {self.stop} bytes that were to be sent from it")
+            data += more
+        return data
+
+
+Body = bytes | FileSlice
+
+
+class Request:
+    """One HTTP exchange with S3, in S3's terms; the wire adds host, path and signature.
+
+    Attributes
+    ----------
+    operation : str
+        S3's name for it, e.g. ``"GetObject"``.
+    method : str
+        HTTP method.
+    bucket, key : str
+        Literal; an empty key means the bucket, an empty bucket the service.
+    query : sequence of (str, str)
+        Not encoded; a sub-resource is a pair with an empty value.
+    headers : sequence of (str, str)
+        Without those that the wire adds (Host, Content-Length, Authorization, ...).
+    body : bytes, FileSlice or None
+    payload_hash : str or None
+        Hex SHA-256 of the body to be signed; None leaves the payload unsigned.
+    bulk : bool
+        Many bytes are expected: the wire may keep such requests apart from small ones.
+    silence : float
+        Seconds without a byte after which the wire gives up; 0 for the wire's default.
+    """
+
+    __slots__ = ("body", "bucket", "bulk", "headers", "key", "method", "operation", "payload_hash", "query", "silence")
+
+    def __init__(
+        self,
+        operation: str,
+        method: str,
+        bucket: str = "",
+        key: str = "",
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[str, str]] = (),
+        body: Body | None = None,
+        payload_hash: str | None = None,
+        bulk: bool = False,
+        silence: float = 0.0,
+    ) -> None:
+        self.operation = operation
+        self.method = method
+        self.bucket = bucket
+        self.key = key
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.payload_hash = payload_hash
+        self.bulk = bulk
+        self.silence = silence
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.operation} s3://{self.bucket}/{self.key}>"
+
+
+class Headers(Mapping[str, str]):
+    """Reply headers by lower-case name, parsed at the first look. Repeated ones are joined by ``", "``.
+
+    Bytes are read as UTF-8 where they are UTF-8, else as Latin-1 (RFC 9110, 5.5 leaves it open).
+    """
+
+    __slots__ = ("_lines", "_parsed")
+
+    def __init__(self, lines: Sequence[bytes] | None = None, pairs: Mapping[str, str] | None = None) -> None:
+        self._lines = lines
+        self._parsed: dict[str, str] | None = None if pairs is None else {k.lower(): v for k, v in pairs.items()}
+
+    def _parse(self) -> dict[str, str]:
+        parsed: dict[str, str] = {}
+        for line in self._lines or ():
+            name, colon, value = line.partition(b":")
+            if not colon or line.startswith(b"HTTP/"):
+                continue
+            try:
+                text = value.strip().decode()
+            except UnicodeDecodeError:
+                text = value.strip().decode("latin-1")
+            field = name.strip().lower().decode("latin-1")
+            parsed[field] = f"{parsed[field]}, {text}" if field in parsed else text
+        self._lines = None
+        self._parsed = parsed
+        return parsed
+
+    def __getitem__(self, name: str) -> str:
+        parsed = self._parsed
+        return (self._parse() if parsed is None else parsed)[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        parsed = self._parsed
+        return (self._parse() if parsed is None else parsed).get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parse() if self._parsed is None else self._parsed)
+
+    def __len__(self) -> int:
+        return len(self._parse() if self._parsed is None else self._parsed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Headers, (None, dict(self))
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+class Reply:
+    """What came back.
+
+    Attributes
+    ----------
+    status : int
+    headers : Headers
+    body : bytes
+        The body, if no sink took it; of an error at most `KEPT_BODY` bytes.
+    stopped : bool
+        The sink had enough and the rest was not read.
+    """
+
+    __slots__ = ("body", "headers", "status", "stopped")
+
+    def __init__(self, status: int, headers: Headers, body: bytes = b"", stopped: bool = False) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.stopped = stopped
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}, {len(self.body)} bytes>"
+
+
+class Sink(Protocol):
+    """Where the body of a successful reply goes.
+
+    `begin` is called once with the head of a 2xx reply; if it says False, the body is not wanted and the
+    exchange ends as ``stopped``. Then ``write`` is looked up once and called with each piece, in order,
+    on the wire's thread; False means enough. Whatever either raises ends the exchange and comes back as
+    the cause of a `WireError` of kind ``"sink"``.
+    """
+
+    @property
+    def write(self) -> Callable[[bytes], object]: ...
+
+    def begin(self, status: int, headers: Headers) -> bool: ...
+
+
+class WireError(Exception):
+    """The exchange did not come to its end.
+
+    Attributes
+    ----------
+    kind : str
+        ``"connect"`` (refused, no route), ``"dns"``, ``"tls"``, ``"timeout"`` (silence), ``"reset"`` (broken while under
+        way), ``"short"`` (body ended early), ``"sink"`` or ``"source"`` (local; see ``__cause__``),
+        ``"setup"`` (address, credentials: ``__cause__`` is the S3Error), ``"closed"`` (the wire is shut).
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WireError, (self.kind, str(self))
+
+
+class Wire(Protocol):
+    """One HTTP exchange at a time, many at once."""
+
+    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+        """Start an exchange; never blocks on the network.
+
+        The future's callbacks run on a thread of the wire and must be quick. ``cancel()`` is honoured while
+        the exchange runs: the future then completes as cancelled only when the wire has let go of body and sink.
+        It fails with `WireError` when there is no reply; any status is a success here.
+        """
+        ...
+
+    def presign(self, request: Request, expires: int) -> str:
+        """Return a URL that makes this request without credentials for ``expires`` seconds. No request is made."""
+        ...
+
+    def signs_payload(self, bucket: str) -> bool:
+        """Say whether bodies sent to this bucket should have their SHA-256 under the signature."""
+        ...
+
+    def close(self) -> None:
+        """Cancel what runs and free sockets and threads. May be called twice."""
+        ...

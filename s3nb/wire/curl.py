@@ -1,0 +1,660 @@
+"""The fast wire: libcurl's multi interface, driven by a selector, one thread a lane.
+
+Strategy: `socket_action` under a `selectors` loop, so nothing is scanned per event and nothing limits
+descriptors to 1,024. A lane sleeps in `select`; whoever has work for it appends to a deque and, only if the
+lane is asleep, writes one byte to a socket pair. Easy handles are kept by shape (GET, HEAD, PUT of bytes, ...),
+as most options then never change. Headers arrive one call per line: they are collected as bytes, and parsed
+when somebody looks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import Any
+
+import pycurl
+
+from s3nb.config import TransferConfig
+from s3nb.errors import S3Error
+from s3nb.wire import KEPT_BODY, UNSIGNED_PAYLOAD, FileSlice, Headers, Reply, Request, Sink, Wire, WireError
+from s3nb.wire.aws import Account, Endpoint
+from s3nb.wire.signing import EMPTY_SHA256, Signer, encode_key, encode_query
+
+_RECEIVE_BUFFER = 512 * 1024  # CURL_MAX_READ_SIZE is far above; larger ones gained nothing measurable
+_SEND_BUFFER = 512 * 1024
+_KEPT_CONNECTIONS = 512
+
+# https://curl.se/libcurl/c/libcurl-errors.html
+_KINDS = {
+    pycurl.E_COULDNT_RESOLVE_PROXY: "dns",
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_CONNECT: "connect",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_PARTIAL_FILE: "short",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CACERT_BADFILE: "tls",
+    pycurl.E_SSL_CERTPROBLEM: "tls",
+    pycurl.E_SSL_CIPHER: "tls",
+    pycurl.E_SSL_ISSUER_ERROR: "tls",
+}
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+class _Exchange(Future[Reply]):
+    """The future of one exchange, and all the lane needs to make it.
+
+    ``cancel`` only asks: the lane lets go of body and sink first, and then the future is cancelled.
+    """
+
+    def __init__(self, lane: _Lane, request: Request, sink: Sink | None) -> None:
+        super().__init__()
+        self.lane = lane
+        self.request = request
+        self.sink = sink
+        self.slot: _Slot | None = None
+        self.dropped = False
+        self.redirected = False
+
+    def cancel(self) -> bool:
+        if self.done():
+            return self.cancelled()
+        self.dropped = True
+        self.lane.post(self)
+        return True
+
+    def finish_cancel(self) -> None:
+        if not self.done() and super().cancel():
+            self.set_running_or_notify_cancel()
+
+
+class _Slot:
+    """An easy handle of one shape, and the state of the exchange it is making."""
+
+    __slots__ = (
+        "easy", "error", "exchange", "fault", "lines", "offset", "pieces", "shape", "silence", "size", "stopped", "write"
+    )  # fmt: skip
+
+    def __init__(self, shape: str) -> None:
+        self.shape = shape
+        self.easy = pycurl.Curl()
+        self.easy.slot = self
+        self.silence = 0.0
+        self.exchange: _Exchange | None = None
+        self.lines: list[bytes] = []
+        self.pieces: list[bytes] = []
+        self.write: Callable[[bytes], object] | None = None
+        self.error: BaseException | None = None
+        self.fault = "sink"
+        self.stopped = False
+        self.offset = 0
+        self.size = 0
+
+    # Callbacks from libcurl. An exception in one of them would be printed and lost: it is kept instead.
+
+    def on_body(self, data: bytes) -> int | None:
+        write = self.write
+        try:
+            if write is None:
+                write = self.write = self._open_body()
+            if write(data) is not False:
+                return None
+            self.stopped = True
+        except BaseException as exc:
+            self.error = exc
+        return 0  # fewer bytes than were given: libcurl ends the transfer
+
+    def _open_body(self) -> Callable[[bytes], object]:
+        assert self.exchange is not None
+        sink = self.exchange.sink
+        head = self._head()
+        status = int(head[0].split(None, 2)[1])  # libcurl has checked the line; getinfo is not allowed here
+        if not 200 <= status < 300:
+            return self._keep_some
+        if sink is None:
+            return self.pieces.append
+        if not sink.begin(status, Headers(head)):
+            return _refuse
+        return sink.write
+
+    def _keep_some(self, data: bytes) -> None:
+        if self.size < KEPT_BODY:
+            self.pieces.append(data[: KEPT_BODY - self.size])
+            self.size += len(data)
+
+    def _head(self) -> list[bytes]:
+        """Return the lines of the last head: a 100 Continue or a proxy's reply may have come before."""
+        lines = self.lines
+        for at in range(len(lines) - 1, -1, -1):
+            if lines[at].startswith(b"HTTP/"):
+                return lines[at:]
+        return lines
+
+    def on_read(self, size: int) -> bytes | int:
+        assert self.exchange is not None
+        body = self.exchange.request.body
+        assert isinstance(body, FileSlice)
+        try:
+            data = body.read_at(self.offset, size)
+        except BaseException as exc:
+            self.error = exc
+            self.fault = "source"
+            return pycurl.READFUNC_ABORT
+        self.offset += len(data)
+        body.sent = self.offset
+        return data
+
+    def on_seek(self, offset: int, origin: int) -> int:
+        if origin != 0:
+            return pycurl.SEEKFUNC_FAIL
+        self.offset = offset
+        return pycurl.SEEKFUNC_OK
+
+
+def _line(name: str, value: str) -> str | bytes:
+    """Return a header for libcurl, to which an empty value is written ``name;``."""
+    line = f"{name}: {value}" if value else f"{name};"
+    return line if line.isascii() else line.encode()
+
+
+def _refuse(_: bytes) -> bool:
+    return False
+
+
+class _Lane:
+    """One thread, one multi handle, any number of exchanges."""
+
+    def __init__(self, wire: CurlWire, number: int) -> None:
+        self._wire = wire
+        self._inbox: deque[_Exchange] = deque()
+        self._closing = False
+        self._asleep = False
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._live: set[_Exchange] = set()
+        self._idle: dict[str, list[_Slot]] = {}
+        self._due: float | None = None
+        self._sockets: dict[int, socket.socket | None] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._reader, selectors.EVENT_READ, None)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, _KEPT_CONNECTIONS)
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)
+        self.thread = threading.Thread(target=self._run, name=f"s3nb-lane-{number}", daemon=True)
+        self.thread.start()
+
+    # -- called from any thread -----------------------------------------------------------
+
+    def post(self, exchange: _Exchange) -> None:
+        """Hand over an exchange to be started, or one that was marked as dropped."""
+        self._inbox.append(exchange)
+        if self._asleep:
+            self._asleep = False
+            self._wake()
+
+    def close(self) -> None:
+        self._closing = True
+        self._asleep = False
+        self._wake()
+        if threading.current_thread() is not self.thread:
+            self.thread.join(5)
+
+    def _wake(self) -> None:
+        # BlockingIOError: the pair is full of wake-ups already. OSError: the lane is gone.
+        with contextlib.suppress(OSError):
+            self._writer.send(b"\0")
+
+    # -- the loop -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._turn()
+        finally:
+            self._shut()
+
+    def _turn(self) -> None:
+        self._take()
+        multi = self._multi
+        timeout = None
+        if self._due is not None:
+            timeout = self._due - time.monotonic()
+            if timeout <= 0:
+                # also how exchanges that were just added get going, all at once
+                self._due = None
+                multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+                self._collect()
+                timeout = 0.0 if self._due is None else max(0.0, self._due - time.monotonic())
+        self._asleep = True
+        if self._inbox or self._closing:
+            self._asleep = False
+            timeout = 0.0
+        events = self._selector.select(timeout)
+        self._asleep = False
+        for key, mask in events:
+            sock = key.data
+            if key.fileobj is self._reader:
+                self._drain()
+                continue
+            action = 0
+            if mask & selectors.EVENT_READ:
+                action |= pycurl.CSELECT_IN
+            if mask & selectors.EVENT_WRITE:
+                action |= pycurl.CSELECT_OUT
+            multi.socket_action(key.fd, action)
+            if sock is not None and mask & selectors.EVENT_READ:
+                # Linux leaves this mode by itself. Without it a server that writes head and body apart
+                # under Nagle's algorithm waits 40 ms for our delayed ACK, at every small object.
+                try:
+                    sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK or 0, 1)
+                except OSError:
+                    continue  # libcurl has closed it
+        self._collect()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while len(self._reader.recv(4096)) == 4096:
+                pass
+
+    def _take(self) -> None:
+        inbox = self._inbox
+        for _ in range(len(inbox)):
+            exchange = inbox.popleft()
+            if exchange.dropped:
+                self._drop(exchange)
+            elif not exchange.done():
+                self._start(exchange)
+
+    def _drop(self, exchange: _Exchange) -> None:
+        slot = exchange.slot
+        if slot is not None:
+            self._multi.remove_handle(slot.easy)
+            slot.easy.close()  # and its connection, in the middle of something, with it
+            exchange.slot = None
+        self._live.discard(exchange)
+        exchange.finish_cancel()
+
+    def _start(self, exchange: _Exchange) -> None:
+        try:
+            slot = self._prepare(exchange)
+        except BaseException as exc:
+            error = WireError("setup", str(exc))
+            error.__cause__ = exc
+            exchange.set_exception(error)
+            return
+        exchange.slot = slot
+        self._live.add(exchange)
+        self._multi.add_handle(slot.easy)
+
+    def _collect(self) -> None:
+        while True:
+            queued, good, bad = self._multi.info_read()
+            for easy in good:
+                self._finish(easy.slot, 0, "")
+            for easy, code, text in bad:
+                self._finish(easy.slot, code, text)
+            if not queued:
+                return
+
+    def _finish(self, slot: _Slot, code: int, text: str) -> None:
+        exchange = slot.exchange
+        assert exchange is not None
+        self._multi.remove_handle(slot.easy)
+        exchange.slot = None
+        self._live.discard(exchange)
+        error = slot.error
+        if error is None and (code == 0 or slot.stopped):
+            status = slot.easy.getinfo(pycurl.RESPONSE_CODE)
+            headers = Headers(slot._head())
+            if not slot.pieces:
+                body = b""
+            else:
+                body = slot.pieces[0] if len(slot.pieces) == 1 else b"".join(slot.pieces)
+            try:
+                if slot.write is None and exchange.sink is not None and 200 <= status < 300:
+                    exchange.sink.begin(status, headers)  # an empty body never reached on_body
+            except BaseException as exc:
+                error = exc
+        if error is not None:
+            failure = WireError(slot.fault, f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._release(slot)
+            exchange.set_exception(failure)
+            return
+        if code and not slot.stopped:
+            kind = _KINDS.get(code, "reset")
+            self._release(slot)
+            exchange.set_exception(WireError(kind, f"{text or 'transfer failed'} (libcurl {code})"))
+            return
+        stopped = slot.stopped
+        self._release(slot)
+        if not exchange.redirected and status in (301, 307, 400) and self._moved(exchange, headers):
+            exchange.redirected = True
+            self._start(exchange)
+            return
+        exchange.set_result(Reply(status, headers, body, stopped))
+
+    def _moved(self, exchange: _Exchange, headers: Headers) -> bool:
+        """Say whether the reply names another region for the bucket, which is then remembered."""
+        region = headers.get("x-amz-bucket-region")
+        bucket = exchange.request.bucket
+        return bool(region and bucket and self._wire.account.move(bucket, region))
+
+    def _release(self, slot: _Slot) -> None:
+        slot.exchange = None
+        slot.write = None
+        slot.error = None
+        slot.fault = "sink"
+        slot.stopped = False
+        slot.pieces = []
+        slot.lines = []
+        slot.size = 0
+        slot.offset = 0
+        if slot.shape == "send":
+            slot.easy.setopt(pycurl.POSTFIELDS, b"")  # libcurl's copy of the pointer keeps the body alive
+        self._idle.setdefault(slot.shape, []).append(slot)
+
+    # -- libcurl's callbacks for the loop ----------------------------------------------------
+
+    def _on_socket(self, event: int, fd: int, _multi: object, _data: object) -> None:
+        if event == pycurl.POLL_REMOVE:
+            if fd in self._sockets:
+                self._selector.unregister(fd)
+                sock = self._sockets.pop(fd)
+                if sock:
+                    sock.detach()  # the descriptor is libcurl's to close
+            return
+        mask = 0
+        if event & pycurl.POLL_IN:
+            mask |= selectors.EVENT_READ
+        if event & pycurl.POLL_OUT:
+            mask |= selectors.EVENT_WRITE
+        if fd in self._sockets:
+            self._selector.modify(fd, mask, self._sockets[fd])
+            return
+        sock = None
+        if _QUICKACK is not None:
+            # libcurl also watches descriptors that are no sockets: its resolver's threads report through one
+            with contextlib.suppress(OSError):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=fd)
+        self._sockets[fd] = sock
+        self._selector.register(fd, mask, sock)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    # -- a request becomes options -------------------------------------------------------------
+
+    def _prepare(self, exchange: _Exchange) -> _Slot:
+        request = exchange.request
+        wire = self._wire
+        endpoint = wire.account.endpoint(request.bucket)
+        body = request.body
+        method = request.method
+        if method == "GET":
+            shape = "get"
+        elif method == "HEAD":
+            shape = "head"
+        elif isinstance(body, FileSlice):
+            shape = "file"
+        else:
+            shape = "send" if body is not None or method in ("PUT", "POST") else "bare"
+        idle = self._idle.get(shape)
+        slot = idle.pop() if idle else self._make(shape)
+        easy = slot.easy
+        path = endpoint.base + "/" + encode_key(request.key)
+        query = encode_query(request.query) if request.query else ""
+        payload = request.payload_hash or (UNSIGNED_PAYLOAD if body else EMPTY_SHA256)
+        headers = list(request.headers)
+        if shape == "get" or shape == "head":
+            sent: list[str | bytes] = []
+        else:
+            sent = ["Expect:"]
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                sent.append("Content-Type:")  # else libcurl calls it a form
+        keys = wire.account.credentials()
+        if keys is not None:
+            signed = wire.signer(endpoint).headers(
+                method, endpoint.host, path, query, headers, payload, keys, datetime.now(UTC)
+            )
+            headers += signed
+        sent += [_line(name, value) for name, value in headers]
+        url = f"{endpoint.scheme}://{endpoint.host}{path}"
+        easy.setopt(pycurl.URL, f"{url}?{query}" if query else url)
+        easy.setopt(pycurl.HTTPHEADER, sent)
+        easy.setopt(pycurl.HEADERFUNCTION, slot.lines.append)
+        if shape == "send":
+            easy.setopt(pycurl.CUSTOMREQUEST, method)
+            easy.setopt(pycurl.POSTFIELDS, body or b"")
+        elif shape == "file":
+            assert isinstance(body, FileSlice)
+            body.sent = 0
+            easy.setopt(pycurl.INFILESIZE_LARGE, len(body))
+            easy.setopt(pycurl.CUSTOMREQUEST, method)
+        elif shape == "bare":
+            easy.setopt(pycurl.CUSTOMREQUEST, method)
+        if request.silence != slot.silence:
+            easy.setopt(pycurl.LOW_SPEED_TIME, max(1, round(request.silence or wire.config.stall_timeout)))
+            slot.silence = request.silence
+        slot.exchange = exchange
+        return slot
+
+    def _make(self, shape: str) -> _Slot:
+        slot = _Slot(shape)
+        easy = slot.easy
+        self._wire.configure(easy)
+        easy.setopt(pycurl.WRITEFUNCTION, slot.on_body)
+        if shape == "get":
+            easy.setopt(pycurl.HTTPGET, 1)
+        elif shape == "head":
+            easy.setopt(pycurl.NOBODY, 1)
+        elif shape == "file":
+            easy.setopt(pycurl.UPLOAD, 1)
+            easy.setopt(pycurl.READFUNCTION, slot.on_read)
+            easy.setopt(pycurl.SEEKFUNCTION, slot.on_seek)
+            easy.setopt(pycurl.UPLOAD_BUFFERSIZE, _SEND_BUFFER)
+        return slot
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def _shut(self) -> None:
+        pending = list(self._live)
+        pending += [x for x in self._inbox if x.slot is None and not x.done()]
+        self._inbox.clear()
+        for exchange in pending:
+            if exchange.slot is not None:
+                self._multi.remove_handle(exchange.slot.easy)
+                exchange.slot.easy.close()
+                exchange.slot = None
+            if exchange.dropped:
+                exchange.finish_cancel()
+            elif not exchange.done():
+                exchange.set_exception(WireError("closed", "the client was closed"))
+        self._live.clear()
+        for slots in self._idle.values():
+            for slot in slots:
+                slot.easy.close()
+        self._idle.clear()
+        self._multi.close()
+        for sock in self._sockets.values():
+            if sock is not None:
+                sock.detach()
+        self._sockets.clear()
+        self._selector.close()
+        self._reader.close()
+        self._writer.close()
+
+
+class CurlWire(Wire):
+    """S3 over libcurl. Lanes start at the first request and end with `close`.
+
+    Parameters
+    ----------
+    account : Account
+        Credentials, endpoints, trust.
+    config : TransferConfig
+        Number of lanes and timeouts.
+    """
+
+    def __init__(self, account: Account, config: TransferConfig) -> None:
+        self.account = account
+        self.config = config
+        self._lock = threading.Lock()
+        self._lanes: list[_Lane | None] = [None] * config.lanes
+        self._next = 0
+        self._closed = False
+        self._pid = os.getpid()
+        self._signers: dict[tuple[str, str], Signer] = {}
+        self._trust: list[tuple[int, Any]] | None = None
+        _alive.add(self)
+
+    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+        if request.bulk and len(self._lanes) > 1:
+            self._next = number = self._next % (len(self._lanes) - 1) + 1
+        else:
+            number = 0
+        lane = self._lanes[number]
+        if lane is None or self._pid != os.getpid():
+            lane = self._lane(number)
+        exchange = _Exchange(lane, request, sink)
+        lane.post(exchange)
+        if self._closed and not exchange.done():
+            # close() may have missed it: whoever of us two comes second settles it
+            exchange.dropped = True
+            exchange.finish_cancel()
+        return exchange
+
+    def _lane(self, number: int) -> _Lane:
+        with self._lock:
+            if self._closed:
+                raise WireError("closed", "the client was closed")
+            if self._pid != os.getpid():
+                self.after_fork()
+            lane = self._lanes[number]
+            if lane is None:
+                lane = self._lanes[number] = _Lane(self, number)
+            return lane
+
+    def after_fork(self) -> None:
+        """Leave the parent's lanes alone: their threads are not here, their sockets are the parent's.
+
+        They are not freed either: closing a TLS connection would say good-bye on the parent's behalf.
+        """
+        _left_to_the_parent.append(self._lanes)
+        self._lanes = [None] * len(self._lanes)
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self.account.after_fork()
+
+    def signer(self, endpoint: Endpoint) -> Signer:
+        """Return the signer of an endpoint's region; kept, as it holds the day's key."""
+        scope = (endpoint.region, endpoint.service)
+        signer = self._signers.get(scope)
+        if signer is None:
+            signer = self._signers[scope] = Signer(endpoint.region, endpoint.service)
+        return signer
+
+    def configure(self, easy: Any) -> None:
+        """Set what never changes on a new easy handle."""
+        config = self.config
+        easy.setopt(pycurl.NOSIGNAL, 1)
+        easy.setopt(pycurl.PATH_AS_IS, 1)
+        easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        easy.setopt(pycurl.FOLLOWLOCATION, 0)
+        easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(config.connect_timeout * 1000))
+        easy.setopt(pycurl.LOW_SPEED_LIMIT, int(config.stall_bytes))
+        easy.setopt(pycurl.LOW_SPEED_TIME, int(config.stall_timeout))
+        easy.setopt(pycurl.BUFFERSIZE, _RECEIVE_BUFFER)
+        easy.setopt(pycurl.TCP_NODELAY, 1)
+        easy.setopt(pycurl.TCP_KEEPALIVE, 1)
+        easy.setopt(pycurl.USERAGENT, "s3nb")
+        for option, value in self._trusted():
+            easy.setopt(option, value)
+
+    def _trusted(self) -> list[tuple[int, Any]]:
+        if self._trust is None:
+            from botocore.httpsession import get_cert_path
+
+            options: list[tuple[int, Any]] = []
+            verify = self.account.verify
+            if verify is False:
+                options += [(pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0)]
+            else:
+                bundle = str(get_cert_path(verify))
+                options.append((pycurl.CAPATH if os.path.isdir(bundle) else pycurl.CAINFO, bundle))
+            cert = self.account.client_cert
+            if cert:
+                options += [(pycurl.SSLCERT, cert)] if isinstance(cert, str) else [
+                    (pycurl.SSLCERT, cert[0]),
+                    (pycurl.SSLKEY, cert[1]),
+                ]
+            proxies = self.account.proxies
+            proxy = proxies.get(self.account.endpoint("").scheme)
+            if proxy:
+                options.append((pycurl.PROXY, proxy))
+            self._trust = options
+        return self._trust
+
+    def presign(self, request: Request, expires: int) -> str:
+        endpoint = self.account.endpoint(request.bucket)
+        path = endpoint.base + "/" + encode_key(request.key)
+        query = encode_query(request.query)
+        keys = self.account.credentials()
+        if keys is None:
+            url = f"{endpoint.scheme}://{endpoint.host}{path}"
+            return f"{url}?{query}" if query else url
+        return self.signer(endpoint).presign(
+            request.method, endpoint.scheme, endpoint.host, path, query, expires, keys, datetime.now(UTC), request.headers
+        )
+
+    def signs_payload(self, bucket: str) -> bool:
+        if self.config.sign_payload is not None:
+            return self.config.sign_payload
+        return not self.account.anonymous and self.account.endpoint(bucket).scheme == "http"
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            lanes, self._lanes = self._lanes, [None] * len(self._lanes)
+        if self._pid == os.getpid():
+            for lane in lanes:
+                if lane is not None:
+                    lane.close()
+        _alive.discard(self)
+
+
+_alive: weakref.WeakSet[CurlWire] = weakref.WeakSet()
+_left_to_the_parent: list[object] = []
+
+
+def _close_all() -> None:
+    for wire in list(_alive):
+        wire.close()
+
+
+def _after_fork() -> None:
+    for wire in list(_alive):
+        wire.after_fork()
+
+
+# Lanes must end before the interpreter does: a thread that comes back from libcurl into a finalised interpreter
+# is stopped in the middle of C code. At this point all threads of the program have ended, only daemons run.
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
