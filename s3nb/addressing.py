@@ -40,7 +40,9 @@ class Addresses:
             self.root, self._prefix = split_root(root)
             self._bucket = parse(self.root).bucket
 
-    def wanted(self, item: Any, *, info: bool = True, missing_ok: bool = False, version_id: str | None = None) -> Wanted:
+    def wanted(
+        self, item: Any, *, info: bool = True, missing_ok: bool = False, version_id: str | None = None
+    ) -> Wanted:
         """Resolve a key, URL, `S3Object`, or anything with ``.key`` (and ``.offset``, ``.length``, ``.version_id``).
 
         Raises
@@ -66,7 +68,15 @@ class Addresses:
             version_id = version_id or getattr(item, "version_id", None)
         bucket, name, url = self.locate(key)
         return Wanted(
-            bucket, name, url, self.root, offset=offset, length=length, version_id=version_id, info=info, missing_ok=missing_ok
+            bucket,
+            name,
+            url,
+            self.root,
+            offset=offset,
+            length=length,
+            version_id=version_id,
+            info=info,
+            missing_ok=missing_ok,
         )
 
     def locate(self, key: Any) -> tuple[str, str, str]:

@@ -18,6 +18,7 @@ from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.run import root_from_config, run_root
 from s3nb.text import visible
+from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import DeleteTask, Doomed
 from s3nb.transfer.download import GetTask, Wanted
@@ -90,7 +91,7 @@ class S3:
     ------
     InvalidURL
         ``run`` and ``s3root`` contradict each other, or the root is no ``s3://`` URL.
-    LocalFileError
+    LocalFileNotFound
         ``tmproot`` is no folder.
     """
 
@@ -177,7 +178,9 @@ class S3:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._portable:
-            raise TypeError("a client with session= or wire= does not pickle: give profile=, region= or endpoint_url= instead")
+            raise TypeError(
+                "a client with session= or wire= does not pickle: give profile=, region= or endpoint_url= instead"
+            )
         if self._made["client_params"] or self._made["session_vars"]:
             raise TypeError("a client with client_params= or session_vars= does not pickle: they may hold secrets")
         return _remade, (self._made,)
@@ -246,7 +249,12 @@ class S3:
         """
         self._check_all(keys)
         return many.run(
-            self._alive(), "get", each(keys), self._getter(return_missing, return_info), self._progress, total=_count(keys)
+            self._alive(),
+            "get",
+            each(keys),
+            self._getter(return_missing, return_info),
+            self._progress,
+            total=_count(keys),
         )
 
     def iter_get(
@@ -274,7 +282,7 @@ class S3:
     def _getter(self, missing_ok: bool, info: bool) -> many.Maker:
         at, store = self._at, self._store
 
-        def make(scope: many.Scope, item: Any) -> GetTask:
+        def make(scope: Scope, item: Any) -> GetTask:
             wanted = item if isinstance(item, Wanted) else at.wanted(item, info=info, missing_ok=missing_ok)
             return GetTask(scope, wanted, store)
 
@@ -312,7 +320,9 @@ class S3:
             raise InvalidURL("get_all needs a client with s3root, bucket or run")
         return self.get_recursive([None], return_info)
 
-    def submit_get(self, key: Any = None, *, return_missing: bool = False, version_id: str | None = None) -> Future[S3Object]:
+    def submit_get(
+        self, key: Any = None, *, return_missing: bool = False, version_id: str | None = None
+    ) -> Future[S3Object]:
         """Start to get one object; returns at once. ``cancel()`` stops it."""
         core = self._alive()
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
@@ -358,7 +368,7 @@ class S3:
         """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each."""
         self._check_all(keys)
 
-        def make(scope: many.Scope, key: Any) -> HeadTask:
+        def make(scope: Scope, key: Any) -> HeadTask:
             return HeadTask(scope, self._at.wanted(key, missing_ok=return_missing))
 
         return many.run(self._alive(), "info", each(keys), make, self._progress, total=_count(keys))
@@ -563,7 +573,9 @@ class S3:
         lines += list((headers or {}).items())
         for field, value in lines:
             if not isinstance(value, str) or "\r" in value or "\n" in value or "\0" in value:
-                raise InvalidObject(f"header {visible(field, 60)} must be a str on one line, not {visible(repr(value), 100)}")
+                raise InvalidObject(
+                    f"header {visible(field, 60)} must be a str on one line, not {visible(repr(value), 100)}"
+                )
         return Placed(bucket, name, url, lines, exclusive=not overwrite)
 
     # -- deleting, copying --------------------------------------------------------------------
@@ -593,9 +605,7 @@ class S3:
         """
         self._check_all(keys)
         core = self._alive()
-        doomed = (
-            Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys))
-        )
+        doomed = (Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys)))
         return many.delete(core, doomed, self._progress)
 
     def delete_recursive(self, keys: Iterable[Any]) -> Results:
@@ -608,7 +618,12 @@ class S3:
         return many.delete(core, doomed, self._progress)
 
     def copy(
-        self, source: Any, target: Any, *, source_version_id: str | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        source: Any,
+        target: Any,
+        *,
+        source_version_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> PutResult:
         """Copy one object within S3; its bytes do not come here. Over 5 GiB: in parts.
 
@@ -620,18 +635,24 @@ class S3:
             In place of the source's.
         """
         core = self._alive()
-        return PutResult(core.run(self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata)))
+        return PutResult(
+            core.run(self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata))
+        )
 
     def copy_many(self, pairs: Iterable[tuple[Any, Any]]) -> Results:
         """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order."""
         core = self._alive()
-        results = many.run(core, "copy", each(pairs, "pairs"), self._copy_task, self._progress, total=_count(pairs), value=PutResult)
+        results = many.run(
+            core, "copy", each(pairs, "pairs"), self._copy_task, self._progress, total=_count(pairs), value=PutResult
+        )
         return results
 
     def move(self, source: Any, target: Any) -> PutResult:
         """Copy one object, and delete the source when the copy is there."""
         if self._any_url(source)[:2] == self._any_url(target)[:2]:
-            raise InvalidURL(f"source and target of a move are the same object: {visible(self._any_url(source)[2], 200)}")
+            raise InvalidURL(
+                f"source and target of a move are the same object: {visible(self._any_url(source)[2], 200)}"
+            )
         result = self.copy(source, target)
         bucket, key, url = self._any_url(source)
         core = self._alive()
@@ -641,7 +662,7 @@ class S3:
         return result
 
     def _copy_task(
-        self, scope: many.Scope, pair: Any, version_id: str | None = None, metadata: Mapping[str, Any] | None = None
+        self, scope: Scope, pair: Any, version_id: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> CopyTask:
         if isinstance(pair, str) or len(pair) != 2:
             raise InvalidObject(f"a copy is a pair (source, target), not {visible(repr(pair), 100)}")
@@ -651,7 +672,9 @@ class S3:
         headers = [(f"x-amz-meta-{METADATA_HEADER}", json.dumps(metadata))] if metadata is not None else []
         if self._encryption:
             headers.append(("x-amz-server-side-encryption", self._encryption))
-        return CopyTask(scope, From(bucket, key, url, version_id), Placed(target_bucket, target_key, target_url, headers))
+        return CopyTask(
+            scope, From(bucket, key, url, version_id), Placed(target_bucket, target_key, target_url, headers)
+        )
 
     def _any_url(self, name: Any) -> tuple[str, str, str]:
         """Resolve a key of this client, or a full URL."""
@@ -660,7 +683,9 @@ class S3:
         wanted = self._at.wanted(name)
         return wanted.bucket, wanted.key, wanted.url
 
-    def presign(self, key: Any = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None) -> str:
+    def presign(
+        self, key: Any = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None
+    ) -> str:
         """Return a URL that lets its bearer make one request without credentials. No request is made.
 
         Parameters
@@ -703,9 +728,7 @@ def _put_spec(item: Any, field: str) -> S3PutObject:
     elif isinstance(item, (tuple, list)) and len(item) >= 2:
         value = item[1]
     else:
-        raise InvalidObject(
-            f"expected (key, {field}) or an S3PutObject, not {visible(repr(item), 100)}"
-        )
+        raise InvalidObject(f"expected (key, {field}) or an S3PutObject, not {visible(repr(item), 100)}")
     return S3PutObject(
         key=item.key if hasattr(item, "key") else item[0],
         value=value if field == "value" else None,
@@ -714,6 +737,3 @@ def _put_spec(item: Any, field: str) -> S3PutObject:
         encryption=getattr(item, "encryption", None),
         metadata=getattr(item, "metadata", None),
     )
-
-
-

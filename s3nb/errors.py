@@ -356,7 +356,13 @@ _BY_STATUS: dict[int, type[S3Error]] = {
 }
 
 # A HEAD has no body, so no code: this is what S3 would have written.
-_CODE_OF_STATUS = {304: "NotModified", 403: "AccessDenied", 404: "NotFound", 412: "PreconditionFailed", 416: "InvalidRange"}
+_CODE_OF_STATUS = {
+    304: "NotModified",
+    403: "AccessDenied",
+    404: "NotFound",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+}
 
 
 def class_of(code: str, status: int) -> type[S3Error]:

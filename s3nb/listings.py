@@ -61,9 +61,12 @@ def versions(core: Core, prefix: Prefix) -> Iterator[S3Object]:
         scope = core.scope("list")
         request = Request("ListObjectVersions", "GET", prefix.bucket, query=query)
         page = core.wait(
-            scope.engine.request(scope, request, lambda r: parse_versions_page(r.body, prefix.bucket, prefix.key)), scope
+            scope.engine.request(scope, request, lambda r: parse_versions_page(r.body, prefix.bucket, prefix.key)),
+            scope,
         )
-        for found in page.versions:
+        # some servers put all markers of a page behind all its versions; for others this changes nothing
+        order = sorted(page.versions, key=lambda v: (v.key.encode(), not v.is_latest, -(v.last_modified or 0.0)))
+        for found in order:
             yield _object(prefix, found)
         if page.next_key is None:
             return
@@ -84,7 +87,9 @@ def iterate(
 ) -> Iterator[S3Object]:
     """Yield a listing lazily, filtered and cut."""
     if all_versions and (not deep or start_after):
-        raise ValueError("versions=True lists all levels from the start: it goes with neither recursive=False nor start_after=")
+        raise ValueError(
+            "versions=True lists all levels from the start: it goes with neither recursive=False nor start_after="
+        )
     after = prefix.key + start_after if start_after else ""
     if all_versions:
         found = versions(core, prefix)

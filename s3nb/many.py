@@ -274,5 +274,3 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
 def raise_local(error: OSError) -> NoReturn:
     """Raise what `os.walk` met, instead of passing it over."""
     raise LocalFileError(f"{error.strerror}: {visible(os.fspath(error.filename))}", errno=error.errno) from error
-
-

@@ -10,7 +10,7 @@ from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
-from s3nb.errors import LocalFileError, S3Error, bulk_error
+from s3nb.errors import LocalFileNotFound, S3Error, bulk_error
 from s3nb.text import visible
 
 # The peer client keeps the user's dictionary as one JSON text in this header; so do we, so that each reads the
@@ -245,7 +245,7 @@ class S3Object:
     def _need_store(self) -> ResultStore:
         store = self._store
         if store is None or store.closed:
-            raise LocalFileError(f"{visible(self._url)}: the client was closed, and its files are gone", errno=2)
+            raise LocalFileNotFound(f"{visible(self._url)}: the client was closed, and its files are gone")
         return store
 
     # -- what S3 said ---------------------------------------------------------------------
@@ -360,10 +360,10 @@ class _Elsewhere:
     closed = False
 
     def new_path(self, key: str) -> str:
-        raise LocalFileError("an unpickled object has no folder for a file: write .blob where you want it", errno=2)
+        raise LocalFileNotFound("an unpickled object has no folder for a file: write .blob where you want it")
 
     def create(self, path: str, size: int | None) -> int:
-        raise LocalFileError("an unpickled object makes no files", errno=2)
+        raise LocalFileNotFound("an unpickled object makes no files")
 
     def discard(self, path: str) -> None:
         """Leave the file to the client that made it."""
@@ -396,7 +396,9 @@ class Results(list[Any]):
     holds what ``return_errors`` let through.
     """
 
-    def __init__(self, items: Iterable[Any] = (), *, verb: str = "", retry: Callable[[Results], Any] | None = None) -> None:
+    def __init__(
+        self, items: Iterable[Any] = (), *, verb: str = "", retry: Callable[[Results], Any] | None = None
+    ) -> None:
         super().__init__(items)
         self._verb = verb
         self._retry = retry

@@ -85,8 +85,6 @@ class Progress:
         self._retried = 0
         self._bytes = 0
         self._under_way: set[Moving] = set()
-        self._known_bytes = 0
-        self._unknown_sizes = 0
         self._started = time.monotonic()
         self._ended: float | None = None
         self._cancelled = False

@@ -104,9 +104,8 @@ def _names(run: Any) -> tuple[str, str]:
         return str(parent), str(own)
     if "metaflow" in sys.modules and isinstance(run, getattr(sys.modules["metaflow"], "FlowSpec", ())):
         current = sys.modules["metaflow"].current
-        flow, run_id = getattr(current, "flow_name", None), getattr(current, "run_id", None)
-        if flow and run_id:
-            return str(flow), str(run_id)
+        if getattr(current, "flow_name", None) and getattr(current, "run_id", None):
+            return str(current.flow_name), str(current.run_id)
         raise InvalidURL("run=self works inside a running flow only: no run is under way")
     raise InvalidURL(
         f"run= is a running flow, an object with .id and .parent.id, or 'Flow/RunID', not {visible(repr(run), 100)}"

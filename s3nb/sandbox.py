@@ -83,7 +83,9 @@ class Sandbox:
             from moto.server import ThreadedMotoServer  # noqa: F401  # says early that the extra is there
             from werkzeug.serving import WSGIRequestHandler, make_server
         except ImportError as exc:
-            raise ImportError("the sandbox needs moto: install the extra 'sandbox' (pip install -e '.[sandbox]')") from exc
+            raise ImportError(
+                "the sandbox needs moto: install the extra 'sandbox' (pip install -e '.[sandbox]')"
+            ) from exc
 
         class Handler(WSGIRequestHandler):
             """Says nothing, and keeps connections open as S3 does."""
@@ -140,7 +142,9 @@ class Sandbox:
         import boto3
 
         return boto3.Session(
-            aws_access_key_id="sandbox", aws_secret_access_key="no-secret", region_name=REGION  # noqa: S106
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="no-secret",
+            region_name=REGION,
         )
 
     @property
@@ -191,7 +195,9 @@ LARGE = 20 * 1024 * 1024
 def samples() -> Iterator[Sample]:
     """Yield the objects of the sandbox, the same ones each time."""
     rng = random.Random(20260101)
-    yield Sample("readme.txt", b"Welcome to the sandbox.\nEverything here is made up.\n", "text/plain", {"origin": "sandbox"})
+    yield Sample(
+        "readme.txt", b"Welcome to the sandbox.\nEverything here is made up.\n", "text/plain", {"origin": "sandbox"}
+    )
     yield Sample(
         "annotated.txt",
         b"metadata written by this client and by others\n",
@@ -201,13 +207,20 @@ def samples() -> Iterator[Sample]:
     yield Sample("empty.bin", b"")
     for n in range(200):
         day = f"2026-{n % 12 + 1:02d}-{n % 28 + 1:02d}"
-        lines = "".join(f"{day}T{h:02d}:00:00Z {rng.choice(('INFO', 'WARN'))} request {rng.randrange(10**6)}\n" for h in range(24))
+        lines = "".join(
+            f"{day}T{h:02d}:00:00Z {rng.choice(('INFO', 'WARN'))} request {rng.randrange(10**6)}\n" for h in range(24)
+        )
         yield Sample(f"logs/{day}/{n:04d}.log", lines.encode(), "text/plain")
     for n in range(40):
         rows = "".join(f"{i},{rng.gauss(0, 1):.4f},{rng.choice('abc')}\n" for i in range(50))
         yield Sample(f"tables/part-{n:03d}.csv", ("id,value,group\n" + rows).encode(), "text/csv")
     for n in range(20):
-        document = {"id": n, "name": f"item {n}", "values": [rng.randrange(100) for _ in range(10)], "nested": {"ok": n % 2 == 0}}
+        document = {
+            "id": n,
+            "name": f"item {n}",
+            "values": [rng.randrange(100) for _ in range(10)],
+            "nested": {"ok": n % 2 == 0},
+        }
         yield Sample(f"json/item-{n:03d}.json", json.dumps(document, indent=1).encode(), "application/json")
     events = "".join(json.dumps({"t": i, "v": rng.random()}) + "\n" for i in range(500))
     yield Sample("json/events.jsonl", events.encode(), "application/x-ndjson")
@@ -264,7 +277,9 @@ def _parquet() -> bytes | None:
         import pyarrow.parquet as pq
     except ImportError:
         return None
-    table = pa.table({"day": list(range(365)), "rain": [d % 7 * 1.5 for d in range(365)], "town": ["Ulm", "Bonn"] * 182 + ["Ulm"]})
+    table = pa.table(
+        {"day": list(range(365)), "rain": [d % 7 * 1.5 for d in range(365)], "town": ["Ulm", "Bonn"] * 182 + ["Ulm"]}
+    )
     out = io.BytesIO()
     pq.write_table(table, out)
     return out.getvalue()

@@ -100,9 +100,7 @@ def check_key(location: Location) -> Location:
         try:
             key.encode()
         except UnicodeEncodeError:
-            raise InvalidURL(
-                f"key is not Unicode text: {visible(location.url, 200)}", bucket=location.bucket
-            ) from None
+            raise InvalidURL(f"key is not Unicode text: {visible(location.url, 200)}", bucket=location.bucket) from None
     return location
 
 

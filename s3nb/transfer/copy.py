@@ -43,7 +43,19 @@ class From(NamedTuple):
 class CopyTask(Task):
     """Copy one object within S3. ``headers`` of the place replace the source's metadata, if there are any."""
 
-    __slots__ = ("_done", "_etags", "_lock", "_parts", "_source_headers", "_trouble", "_under_way", "_upload_id", "place", "source")
+    __slots__ = (
+        "_done",
+        "_etags",
+        "_lock",
+        "_next",
+        "_parts",
+        "_source_headers",
+        "_trouble",
+        "_under_way",
+        "_upload_id",
+        "place",
+        "source",
+    )
 
     def __init__(self, scope: Scope, source: From, place: Placed, *, size: int | None = None) -> None:
         super().__init__(scope)
@@ -54,6 +66,7 @@ class CopyTask(Task):
         self._parts: list[Part] = []
         self._etags: dict[int, tuple[str, str | None]] = {}
         self._under_way = 0
+        self._next = 0  # index of the part that nobody copies yet
         self._done = 0
         self._trouble: BaseException | None = None
         self._source_headers: Sequence[tuple[str, str]] = ()
@@ -113,7 +126,12 @@ class CopyTask(Task):
         named = {n.lower() for n, _ in self.place.headers}
         headers = [*self.place.headers, *((n, v) for n, v in source_headers if n not in named)]
         request = Request(
-            "CreateMultipartUpload", "POST", self.place.bucket, self.place.key, query=(("uploads", ""),), headers=headers
+            "CreateMultipartUpload",
+            "POST",
+            self.place.bucket,
+            self.place.key,
+            query=(("uploads", ""),),
+            headers=headers,
         )
         self._ask(request, lambda reply: parse_initiate(reply.body), self._initiated)
 

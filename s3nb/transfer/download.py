@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from typing import Any
 
 from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
 from s3nb.model import RangeInfo, S3Object
@@ -113,7 +112,9 @@ class GetTask(Task):
     def start(self) -> None:
         wanted = self.wanted
         if wanted.offset is not None and wanted.offset < 0:
-            raise InvalidRange(f"{visible(wanted.url)}: offset must not be negative: {wanted.offset} (the last n bytes: length=-n)")
+            raise InvalidRange(
+                f"{visible(wanted.url)}: offset must not be negative: {wanted.offset} (the last n bytes: length=-n)"
+            )
         self._open()
 
     def _open(self) -> None:
@@ -187,7 +188,9 @@ class GetTask(Task):
         else:
             good = start == (wanted.offset or 0)
             if good and wanted.length is not None:
-                good = stop - start <= wanted.length and (stop - start == wanted.length or total is None or stop == total)
+                good = stop - start <= wanted.length and (
+                    stop - start == wanted.length or total is None or stop == total
+                )
         if not good:
             raise IntegrityError(
                 f"{visible(wanted.url)}: asked for {asked}, got bytes {start}-{stop - 1} of {total}",
@@ -271,7 +274,9 @@ class GetTask(Task):
             self._body = []
             if self._size is not None and len(data) != self._size:
                 self._release()
-                self._leave(call, self._error(IntegrityError, f"{len(data)} bytes came, the head promised {self._size}"))
+                self._leave(
+                    call, self._error(IntegrityError, f"{len(data)} bytes came, the head promised {self._size}")
+                )
                 return
             self._live.discard(call)
             self._arrived = len(data)

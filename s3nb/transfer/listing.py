@@ -39,7 +39,9 @@ def pages(
             if page.next_token is not None:
                 if page.next_token == token:
                     raise ListError(
-                        f"s3://{bucket}/{visible(prefix)}: the listing repeats its continuation token", bucket=bucket, key=prefix
+                        f"s3://{bucket}/{visible(prefix)}: the listing repeats its continuation token",
+                        bucket=bucket,
+                        key=prefix,
                     )
                 token = page.next_token
                 future = ask(token)

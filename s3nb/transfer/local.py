@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 from s3nb.config import TransferConfig
-from s3nb.errors import LocalFileError, UnsafeKey
+from s3nb.errors import LocalFileNotFound, UnsafeKey
 from s3nb.text import visible
 
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -29,7 +29,7 @@ class Store:
     def __init__(self, tmproot: str | os.PathLike[str], config: TransferConfig) -> None:
         root = os.path.abspath(os.fspath(tmproot))
         if not os.path.isdir(root):
-            raise LocalFileError(f"tmproot is not a folder: {visible(root)}", errno=2)
+            raise LocalFileNotFound(f"tmproot is not a folder: {visible(root)}")
         self._root = root
         self._budget = config.memory_budget
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Store:
         """The private folder; made at the first look."""
         with self._lock:
             if self.closed:
-                raise LocalFileError("the client was closed, and its files are gone", errno=2)
+                raise LocalFileNotFound("the client was closed, and its files are gone")
             if self._folder is None:
                 self._folder = tempfile.mkdtemp(prefix="s3nb.", dir=self._root)
             return self._folder

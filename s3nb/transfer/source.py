@@ -45,15 +45,16 @@ class BytesSource(Source):
     """Bytes in memory."""
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        if isinstance(data, memoryview):
+            data = data.cast("B") if data.c_contiguous and data.nbytes else data.tobytes()
         self._data = data
-        self.size = len(data) if not isinstance(data, memoryview) else data.nbytes
+        self.size = len(data)
 
     def body(self, start: int, stop: int) -> bytes:
         data = self._data
         if type(data) is bytes and start == 0 and stop >= len(data):
             return data
-        view = memoryview(data)
-        return bytes((view if view.contiguous and view.format == "B" and view.ndim == 1 else view.cast("B"))[start:stop])
+        return bytes(memoryview(data)[start:stop])
 
 
 class FileSource(Source):
@@ -87,7 +88,9 @@ class FileSource(Source):
         except FileNotFoundError as exc:
             raise LocalFileNotFound(f"local file not found: {visible(str(self.path))}") from exc
         except OSError as exc:
-            raise LocalFileError(f"local file cannot be read: {visible(str(self.path))}: {exc.strerror}", errno=exc.errno) from exc
+            raise LocalFileError(
+                f"local file cannot be read: {visible(str(self.path))}: {exc.strerror}", errno=exc.errno
+            ) from exc
         self.check()
 
     def body(self, start: int, stop: int) -> FileSlice:
@@ -128,7 +131,9 @@ class StreamSource(Source):
             while left:
                 piece = self._stream.read(left)
                 if not isinstance(piece, (bytes, bytearray, memoryview)):
-                    raise InvalidObject(f"file to upload gives {type(piece).__name__}, not bytes: open it in binary mode")
+                    raise InvalidObject(
+                        f"file to upload gives {type(piece).__name__}, not bytes: open it in binary mode"
+                    )
                 if not piece:
                     break
                 pieces.append(bytes(piece))

@@ -50,7 +50,9 @@ class Stored:
 
     __slots__ = ("etag", "skipped", "url", "version_id")
 
-    def __init__(self, url: str, etag: str | None = None, version_id: str | None = None, *, skipped: bool = False) -> None:
+    def __init__(
+        self, url: str, etag: str | None = None, version_id: str | None = None, *, skipped: bool = False
+    ) -> None:
         self.url = url
         self.etag = etag
         self.version_id = version_id
@@ -143,7 +145,9 @@ class PutTask(Task):
         headers = list(place.headers)
         if self.engine.config.upload_checksum:
             headers.append(("x-amz-checksum-algorithm", "CRC32"))
-        request = Request("CreateMultipartUpload", "POST", place.bucket, place.key, query=(("uploads", ""),), headers=headers)
+        request = Request(
+            "CreateMultipartUpload", "POST", place.bucket, place.key, query=(("uploads", ""),), headers=headers
+        )
         future = self.engine.request(self.scope, request, lambda reply: parse_initiate(reply.body))
         future.add_done_callback(self._initiated)
 
@@ -275,7 +279,9 @@ class PutTask(Task):
     def refused_complete(self, error: BaseException) -> None:
         """The parts could not be made one object."""
         if isinstance(error, PreconditionFailed) and self.place.exclusive:
-            error = ObjectExists(f"{visible(self.place.url)}: object exists", bucket=self.place.bucket, key=self.place.key)
+            error = ObjectExists(
+                f"{visible(self.place.url)}: object exists", bucket=self.place.bucket, key=self.place.key
+            )
         self._wind_up(error)
 
     def _wind_up(self, error: BaseException) -> None:
@@ -293,7 +299,9 @@ class PutTask(Task):
         def aborted(done: Future[None]) -> None:
             failure = done.exception()
             if failure is not None and not isinstance(failure, UploadNotFound):
-                error.add_note(f"the upload {visible(upload_id)} of {visible(place.url)} could not be aborted: {failure}")
+                error.add_note(
+                    f"the upload {visible(upload_id)} of {visible(place.url)} could not be aborted: {failure}"
+                )
             self._finish_failed(error)
 
         future.add_done_callback(aborted)
@@ -365,7 +373,14 @@ class _PutCall(Call):
         bulk = len(body) >= 1 << 20
         if self.number == 0:
             return Request(
-                "PutObject", "PUT", place.bucket, place.key, headers=self.headers, body=body, payload_hash=self._hash, bulk=bulk
+                "PutObject",
+                "PUT",
+                place.bucket,
+                place.key,
+                headers=self.headers,
+                body=body,
+                payload_hash=self._hash,
+                bulk=bulk,
             ), None
         query = (("partNumber", str(self.number)), ("uploadId", self.task.upload_id()))
         return Request(

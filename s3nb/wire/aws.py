@@ -335,7 +335,9 @@ class Account:
             raise S3Error(f"no endpoint for bucket {visible(repr(bucket), 100)}: {visible(str(exc), 200)}") from exc
         request = caught[0]
         parts = urlsplit(request.url)
-        scope = re.search(r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request", _text(request.headers.get("Authorization")))
+        scope = re.search(
+            r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request", _text(request.headers.get("Authorization"))
+        )
         found_region, service = (scope[1], scope[2]) if scope else (client.meta.region_name, "s3")
         default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
         host = parts.netloc.rpartition("@")[2].removesuffix(default)

@@ -31,6 +31,7 @@ class _Exchange(Future[Reply]):
     def __init__(self) -> None:
         super().__init__()
         self.dropped = False
+        self.source_error: BaseException | None = None
 
     def cancel(self) -> bool:
         if self.done():
@@ -76,10 +77,19 @@ class _SliceFile(io.RawIOBase):
         if self._exchange.dropped:
             raise _Dropped
         left = len(self._body) - self._at
-        data = self._body.read_at(self._at, left if size is None or size < 0 else size)
+        try:
+            data = self._body.read_at(self._at, left if size is None or size < 0 else size)
+        except BaseException as exc:
+            self._exchange.source_error = exc  # on its way through botocore it may get lost
+            raise
         self._at += len(data)
         self._body.sent = self._at
         return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class BotoWire(Wire):
@@ -119,7 +129,6 @@ class BotoWire(Wire):
 
         self._pid = os.getpid()
         self._pool = ThreadPoolExecutor(min(self.config.max_requests, 32), "s3nb-boto")
-        self._client = self.account.make_client()
         timeouts = Config(connect_timeout=self.config.connect_timeout, read_timeout=self.config.stall_timeout)
         self._client = self.account.make_client(config=timeouts)
         # the reply as it came, before botocore reads it; called on the thread that waits for it
@@ -141,6 +150,10 @@ class BotoWire(Wire):
         except BaseException as exc:
             if exchange.dropped:
                 exchange.finish_cancel()
+            elif exchange.source_error is not None:
+                error = WireError("source", str(exchange.source_error))
+                error.__cause__ = exchange.source_error
+                exchange.set_exception(error)
             else:
                 exchange.set_exception(exc if isinstance(exc, WireError) else self._translated(exc))
         else:
@@ -171,7 +184,9 @@ class BotoWire(Wire):
         if streaming is not None:
             body, stopped = self._drain(exchange, streaming, status, headers, sink)
         elif sink is not None and 200 <= status < 300:
-            stopped = not self._sunk(sink.begin, status, headers) or (bool(body) and self._sunk(sink.write, body) is False)
+            stopped = not self._sunk(sink.begin, status, headers) or (
+                bool(body) and self._sunk(sink.write, body) is False
+            )
             body = b""
         return Reply(status, headers, body[:KEPT_BODY] if status >= 300 else body, stopped)
 
@@ -231,7 +246,9 @@ class BotoWire(Wire):
                 name, shape = by_place["header", lower]
                 found[name] = _typed(shape, value)
             elif lower not in ("content-type",):
-                raise WireError("setup", f"botocore's {request.operation} has no parameter for the header {visible(field, 60)}")
+                raise WireError(
+                    "setup", f"botocore's {request.operation} has no parameter for the header {visible(field, 60)}"
+                )
         for field, value in request.query:
             if ("querystring", field.lower()) in by_place:
                 name, shape = by_place["querystring", field.lower()]
@@ -278,14 +295,21 @@ class BotoWire(Wire):
     # -- the rest of the protocol -------------------------------------------------------------------
 
     def presign(self, request: Request, expires: int) -> str:
-        methods = {"GetObject": "get_object", "HeadObject": "head_object", "PutObject": "put_object", "DeleteObject": "delete_object"}
+        methods = {
+            "GetObject": "get_object",
+            "HeadObject": "head_object",
+            "PutObject": "put_object",
+            "DeleteObject": "delete_object",
+        }
         parameters = {"Bucket": request.bucket, "Key": request.key}
         for name, value in request.query:
             if name == "versionId":
                 parameters["VersionId"] = value
         if not 1 <= expires <= 604800:
             raise ValueError(f"a presigned URL lives 1 to 604800 seconds, not {expires}")
-        url: str = self.account.client.generate_presigned_url(methods[request.operation], Params=parameters, ExpiresIn=expires)
+        url: str = self.account.client.generate_presigned_url(
+            methods[request.operation], Params=parameters, ExpiresIn=expires
+        )
         return url
 
     def signs_payload(self, bucket: str) -> bool:

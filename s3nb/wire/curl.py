@@ -26,7 +26,6 @@ from typing import Any
 import pycurl
 
 from s3nb.config import TransferConfig
-from s3nb.errors import S3Error
 from s3nb.wire import KEPT_BODY, UNSIGNED_PAYLOAD, FileSlice, Headers, Reply, Request, Sink, Wire, WireError
 from s3nb.wire.aws import Account, Endpoint
 from s3nb.wire.signing import EMPTY_SHA256, Signer, encode_key, encode_query
@@ -107,6 +106,8 @@ class _Slot:
     def on_body(self, data: bytes) -> int | None:
         write = self.write
         try:
+            if self.exchange.dropped:  # type: ignore[union-attr]
+                return 0
             if write is None:
                 write = self.write = self._open_body()
             if write(data) is not False:
@@ -317,6 +318,10 @@ class _Lane:
         self._multi.remove_handle(slot.easy)
         exchange.slot = None
         self._live.discard(exchange)
+        if exchange.dropped:
+            self._release(slot)
+            exchange.finish_cancel()
+            return
         error = slot.error
         if error is None and (code == 0 or slot.stopped):
             status = slot.easy.getinfo(pycurl.RESPONSE_CODE)
@@ -600,10 +605,14 @@ class CurlWire(Wire):
                 options.append((pycurl.CAPATH if os.path.isdir(bundle) else pycurl.CAINFO, bundle))
             cert = self.account.client_cert
             if cert:
-                options += [(pycurl.SSLCERT, cert)] if isinstance(cert, str) else [
-                    (pycurl.SSLCERT, cert[0]),
-                    (pycurl.SSLKEY, cert[1]),
-                ]
+                options += (
+                    [(pycurl.SSLCERT, cert)]
+                    if isinstance(cert, str)
+                    else [
+                        (pycurl.SSLCERT, cert[0]),
+                        (pycurl.SSLKEY, cert[1]),
+                    ]
+                )
             proxies = self.account.proxies
             proxy = proxies.get(self.account.endpoint("").scheme)
             if proxy:
@@ -620,7 +629,15 @@ class CurlWire(Wire):
             url = f"{endpoint.scheme}://{endpoint.host}{path}"
             return f"{url}?{query}" if query else url
         return self.signer(endpoint).presign(
-            request.method, endpoint.scheme, endpoint.host, path, query, expires, keys, datetime.now(UTC), request.headers
+            request.method,
+            endpoint.scheme,
+            endpoint.host,
+            path,
+            query,
+            expires,
+            keys,
+            datetime.now(UTC),
+            request.headers,
         )
 
     def signs_payload(self, bucket: str) -> bool:

@@ -29,9 +29,11 @@ _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 # Changed, added or dropped on the way (RFC 9110, 7.6.1; user agents; tracing), so never under the signature.
 # The AWS SDKs leave out the same ones.
 _NEVER_SIGNED = frozenset(
-    "authorization baggage connection expect keep-alive proxy-authenticate proxy-authorization te traceparent "
-    "tracestate trailer transfer-encoding upgrade user-agent x-amzn-trace-id".split()
-)
+    {
+        "authorization", "baggage", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "te", "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
+    }
+)  # fmt: skip
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -163,7 +165,7 @@ class Signer:
         Raises
         ------
         ValueError
-            A header that HTTP cannot carry: line breaks, NUL, lone surrogates.
+            A header that HTTP cannot carry: control characters, lone surrogates.
         """
         stamp = self._stamp(now or datetime.now(UTC))
         day = self._today(keys, stamp[:8])
@@ -279,10 +281,11 @@ def _canonical(headers: Pairs) -> dict[str, str]:
 
 
 def _folded(name: str, value: str) -> str:
+    # RFC 9110, 5.5: no control characters but the tab; a line break would start another header
+    if any((char < " " and char != "\t") or char == "\x7f" for char in value):
+        raise ValueError(f"header {visible(name, 80)} cannot hold control characters: {visible(value, 80)}")
     try:
-        value.encode()
+        # As bytes, which is what servers see: to `str.split`, a no-break space is white space, too.
+        return b" ".join(value.encode().split()).decode()
     except UnicodeEncodeError:
         raise ValueError(f"header {visible(name, 80)} is not Unicode text: {visible(value, 80)}") from None
-    if "\r" in value or "\n" in value or "\0" in value:  # would start another header
-        raise ValueError(f"header {visible(name, 80)} cannot hold line breaks or NUL: {visible(value, 80)}")
-    return " ".join(value.split())

@@ -1,0 +1,472 @@
+"""An S3 in memory behind the wire protocol, with faults on demand: for s3nb's tests, and for yours.
+
+>>> from s3nb import S3
+>>> from s3nb.testing import Fault, MemoryWire
+>>> wire = MemoryWire({"bucket": {"a.txt": b"hello"}})
+>>> wire.faults.append(Fault(operation="GetObject", status=503, code="SlowDown", times=2))
+>>> with S3(s3root="s3://bucket", wire=wire) as s3:
+...     s3.get("a.txt").text
+'hello'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import quote_plus, unquote
+from xml.sax.saxutils import escape
+
+from s3nb.wire import FileSlice, Headers, Reply, Request, Sink, Wire, WireError
+from s3nb.wire import xml as s3xml
+
+_CLOCK = 1_767_225_600.0  # 2026-01-01: time stands still here
+
+
+@dataclass
+class Fault:
+    """What goes wrong, with which requests, how often.
+
+    Attributes
+    ----------
+    operation : str
+        Regular expression for the whole name of the operation; default: any.
+    key : str
+        Regular expression found in the key; default: any.
+    times : int or None
+        How many matching requests it meets; None: all.
+    per_key : bool
+        Count ``times`` for each key apart.
+    status, code : int, str
+        Answer with this error instead.
+    wire : str
+        Fail with a `WireError` of this kind instead.
+    after : float or None
+        With ``wire``: deliver this part of the body first (0..1). A request that changes something takes effect if 1.
+    flip : bool
+        Deliver a body with one bit turned over.
+    body : bytes or None
+        Deliver this in place of the reply's body, with status 200.
+    then : callable or None
+        Called when the fault strikes, e.g. to replace an object.
+    """
+
+    operation: str = ".*"
+    key: str = ""
+    times: int | None = 1
+    per_key: bool = False
+    status: int = 0
+    code: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wire: str = ""
+    after: float | None = None
+    flip: bool = False
+    body: bytes | None = None
+    then: Callable[[], object] | None = None
+    _met: dict[str, int] = field(default_factory=dict)
+
+    def strikes(self, request: Request) -> bool:
+        """Say whether the request is met, and count it."""
+        if not re.fullmatch(self.operation, request.operation) or not re.search(self.key, request.key):
+            return False
+        place = request.key if self.per_key else ""
+        met = self._met.get(place, 0)
+        if self.times is not None and met >= self.times:
+            return False
+        self._met[place] = met + 1
+        return True
+
+
+@dataclass
+class Held:
+    """One version of an object."""
+
+    body: bytes
+    headers: dict[str, str]
+    etag: str
+    version_id: str
+    deleted: bool = False
+
+
+class _Exchange(Future[Reply]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped = threading.Event()
+
+    def cancel(self) -> bool:
+        if self.done():
+            return self.cancelled()
+        self.dropped.set()
+        return True
+
+    def finish_cancel(self) -> None:
+        if super().cancel():
+            self.set_running_or_notify_cancel()
+
+
+class _Dropped(Exception):
+    pass
+
+
+class MemoryWire(Wire):
+    """Buckets in memory.
+
+    Parameters
+    ----------
+    buckets : mapping
+        Bucket -> key -> bytes.
+    versioned : bool
+        Keep all versions.
+    piece : int
+        Bytes delivered at once.
+
+    Attributes
+    ----------
+    faults : list of Fault
+        What goes wrong; the first that matches strikes.
+    log : list of Request
+        Every request that was made, in order.
+    """
+
+    def __init__(
+        self,
+        buckets: Mapping[str, Mapping[str, bytes]] | None = None,
+        *,
+        versioned: bool = False,
+        piece: int = 256 * 1024,
+    ) -> None:
+        self.faults: list[Fault] = []
+        self.log: list[Request] = []
+        self.gate: threading.Event | None = None  # if set, requests wait for it before they are answered
+        self._versioned = versioned
+        self._piece = piece
+        self._lock = threading.RLock()
+        self._count = itertools.count(1)
+        self._pool = ThreadPoolExecutor(8, "s3nb-memory")
+        self._live: set[_Exchange] = set()
+        self._closed = False
+        self.buckets: dict[str, dict[str, list[Held]]] = {}
+        self.uploads: dict[str, dict[str, Any]] = {}
+        for bucket, contents in (buckets or {}).items():
+            self.buckets[bucket] = {}
+            for key, body in contents.items():
+                self.store(bucket, key, body)
+
+    # -- for tests -------------------------------------------------------------------------
+
+    def store(
+        self, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None, etag: str = ""
+    ) -> Held:
+        """Put an object directly."""
+        with self._lock:
+            held = Held(
+                bytes(body),
+                {k.lower(): v for k, v in (headers or {}).items()},
+                etag or hashlib.md5(body, usedforsecurity=False).hexdigest(),
+                f"v{next(self._count)}" if self._versioned else "null",
+            )
+            versions = self.buckets.setdefault(bucket, {}).setdefault(key, [])
+            if not self._versioned:
+                versions.clear()
+            versions.append(held)
+            return held
+
+    def body(self, bucket: str, key: str) -> bytes | None:
+        """Return an object's bytes, or None."""
+        held = self._current(bucket, key)
+        return None if held is None else held.body
+
+    def requests(self, operation: str = "") -> int:
+        """Count the requests made, of one operation or all."""
+        return sum(1 for r in self.log if not operation or r.operation == operation)
+
+    # -- the protocol -----------------------------------------------------------------------
+
+    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+        exchange = _Exchange()
+        with self._lock:
+            if self._closed:
+                raise WireError("closed", "the client was closed")
+            self.log.append(request)
+            fault = next((f for f in self.faults if f.strikes(request)), None)
+            self._live.add(exchange)
+            self._pool.submit(self._run, exchange, request, sink, fault)
+        return exchange
+
+    def _run(self, exchange: _Exchange, request: Request, sink: Sink | None, fault: Fault | None) -> None:
+        try:
+            while self.gate is not None and not self.gate.wait(0.02):
+                if exchange.dropped.is_set():
+                    raise _Dropped
+            reply = self._answer(exchange, request, sink, fault)
+        except _Dropped:
+            exchange.finish_cancel()
+        except BaseException as exc:
+            if exchange.dropped.is_set():
+                exchange.finish_cancel()
+            else:
+                exchange.set_exception(exc)
+        else:
+            exchange.set_result(reply)
+        finally:
+            self._live.discard(exchange)
+
+    def _answer(self, exchange: _Exchange, request: Request, sink: Sink | None, fault: Fault | None) -> Reply:
+        if fault is not None and fault.then is not None and fault.after is None:
+            fault.then()
+        if fault is not None and fault.status:
+            text = f"<Error><Code>{fault.code or 'Injected'}</Code><Message>injected</Message></Error>"
+            injected = Headers(pairs={"x-amz-request-id": "INJECTED", **fault.headers})
+            return Reply(fault.status, injected, b"" if request.method == "HEAD" else text.encode())
+        if fault is not None and fault.wire and fault.after is None:
+            raise WireError(fault.wire, "injected")
+        sent = self._read(exchange, request)
+        with self._lock:
+            status, headers, body = self._serve(request, sent)
+        if fault is not None and fault.body is not None:
+            status, body = 200, fault.body
+        if fault is not None and fault.flip and body:
+            body = bytes([body[0] ^ 1]) + body[1:]
+        whole = len(body)
+        if fault is not None and fault.wire and fault.after is not None:
+            body = body[: int(whole * fault.after)]
+        headers.setdefault("content-length", str(whole))
+        headers.setdefault("x-amz-request-id", f"R{len(self.log)}")
+        head = Headers(pairs=headers)
+        stopped = False
+        if request.method == "HEAD":
+            body = b""
+        if sink is not None and 200 <= status < 300:
+            stopped = self._deliver(exchange, sink, status, head, body)
+            body = b""
+        if fault is not None and fault.after is not None:
+            if fault.then is not None:
+                fault.then()
+            if fault.wire:
+                raise WireError(fault.wire, "injected")
+        return Reply(status, head, body, stopped)
+
+    def _deliver(self, exchange: _Exchange, sink: Sink, status: int, headers: Headers, body: bytes) -> bool:
+        try:
+            if not sink.begin(status, headers):
+                return True
+            write = sink.write
+            for at in range(0, len(body), self._piece):
+                if exchange.dropped.is_set():
+                    raise _Dropped
+                if write(body[at : at + self._piece]) is False:
+                    return True
+        except _Dropped:
+            raise
+        except Exception as exc:
+            error = WireError("sink", f"{type(exc).__name__}: {exc}")
+            error.__cause__ = exc
+            raise error from exc
+        return False
+
+    def _read(self, exchange: _Exchange, request: Request) -> bytes:
+        body = request.body
+        if body is None or isinstance(body, bytes):
+            return body or b""
+        assert isinstance(body, FileSlice)
+        pieces = []
+        for at in range(0, len(body), self._piece):
+            if exchange.dropped.is_set():
+                raise _Dropped
+            try:
+                pieces.append(body.read_at(at, self._piece))
+            except OSError as exc:
+                error = WireError("source", str(exc))
+                error.__cause__ = exc
+                raise error from exc
+            body.sent = at + len(pieces[-1])
+        return b"".join(pieces)
+
+    def presign(self, request: Request, expires: int) -> str:
+        return f"memory://{request.bucket}/{quote_plus(request.key)}?expires={expires}"
+
+    def signs_payload(self, bucket: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            live = list(self._live)
+        for exchange in live:
+            exchange.cancel()
+        self._pool.shutdown(wait=threading.current_thread() not in self._pool._threads)
+
+    # -- the server ---------------------------------------------------------------------------
+
+    def _current(self, bucket: str, key: str, version: str | None = None) -> Held | None:
+        versions = self.buckets.get(bucket, {}).get(key, [])
+        if version is not None:
+            return next((h for h in versions if h.version_id == version), None)
+        return versions[-1] if versions and not versions[-1].deleted else None
+
+    def _serve(self, request: Request, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        if request.bucket not in self.buckets:
+            return _error(404, "NoSuchBucket", request)
+        handler: Callable[..., tuple[int, dict[str, str], bytes]] | None = getattr(self, f"_{request.operation}", None)
+        if handler is None:
+            return _error(501, "NotImplemented", request)
+        return handler(request, dict(request.query), {k.lower(): v for k, v in request.headers}, sent)
+
+    def _GetObject(self, request: Request, query: Any, headers: Any, _: bytes) -> tuple[int, dict[str, str], bytes]:
+        held = self._current(request.bucket, request.key, query.get("versionId"))
+        if held is None or held.deleted:
+            return _error(404, "NoSuchVersion" if "versionId" in query else "NoSuchKey", request)
+        if headers.get("if-match", "").strip('"') not in ("", held.etag):
+            return _error(412, "PreconditionFailed", request)
+        found = {**held.headers, "etag": f'"{held.etag}"', "last-modified": formatdate(_CLOCK, usegmt=True)}
+        if self._versioned:
+            found["x-amz-version-id"] = held.version_id
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("range", ""))
+        if asked is None or request.method == "HEAD":
+            return 200, {**found, "content-length": str(len(held.body))}, held.body
+        size = len(held.body)
+        if asked[1]:
+            start, stop = int(asked[1]), min(int(asked[2] or size) + 1, size) if asked[2] else size
+        else:
+            start, stop = max(0, size - int(asked[2])), size
+        if start >= size:
+            return _error(416, "InvalidRange", request)
+        found["content-range"] = f"bytes {start}-{stop - 1}/{size}"
+        return 206, found, held.body[start:stop]
+
+    _HeadObject = _GetObject
+
+    def _PutObject(self, request: Request, _: Any, headers: Any, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        if headers.get("if-none-match") == "*" and self._current(request.bucket, request.key) is not None:
+            return _error(412, "PreconditionFailed", request)
+        held = self.store(request.bucket, request.key, sent, _kept(headers))
+        return (
+            200,
+            {"etag": f'"{held.etag}"', **({"x-amz-version-id": held.version_id} if self._versioned else {})},
+            b"",
+        )
+
+    def _DeleteObject(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        self._delete(request.bucket, request.key, query.get("versionId"))
+        return 204, {}, b""
+
+    def _delete(self, bucket: str, key: str, version: str | None) -> None:
+        versions = self.buckets[bucket].get(key, [])
+        if version is not None:
+            versions[:] = [h for h in versions if h.version_id != version]
+        elif self._versioned and versions:
+            versions.append(Held(b"", {}, "", f"v{next(self._count)}", deleted=True))
+        else:
+            self.buckets[bucket].pop(key, None)
+
+    def _DeleteObjects(self, request: Request, _: Any, __: Any, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        for item in s3xml.read_delete(sent)["Objects"]:  # type: ignore[attr-defined]
+            self._delete(request.bucket, item["Key"], item.get("VersionId"))
+        return 200, {}, b"<DeleteResult></DeleteResult>"
+
+    def _CopyObject(self, request: Request, _: Any, headers: Any, __: bytes) -> tuple[int, dict[str, str], bytes]:
+        source, _, tail = headers["x-amz-copy-source"].partition("?versionId=")
+        bucket, _, key = unquote(source).partition("/")
+        held = self._current(bucket, key, tail or None)
+        if held is None:
+            return _error(404, "NoSuchKey", request)
+        own = _kept(headers) if headers.get("x-amz-metadata-directive") == "REPLACE" else held.headers
+        made = self.store(request.bucket, request.key, held.body, own)
+        return 200, {}, f'<CopyObjectResult><ETag>"{made.etag}"</ETag></CopyObjectResult>'.encode()
+
+    def _CreateMultipartUpload(
+        self, request: Request, _: Any, headers: Any, __: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        upload_id = f"U{next(self._count)}"
+        self.uploads[upload_id] = {"key": request.key, "bucket": request.bucket, "headers": _kept(headers), "parts": {}}
+        text = f"<InitiateMultipartUploadResult><UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
+        return 200, {}, text.encode()
+
+    def _UploadPart(self, request: Request, query: Any, _: Any, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        upload = self.uploads.get(query["uploadId"])
+        if upload is None:
+            return _error(404, "NoSuchUpload", request)
+        upload["parts"][int(query["partNumber"])] = sent
+        return 200, {"etag": f'"{hashlib.md5(sent, usedforsecurity=False).hexdigest()}"'}, b""
+
+    def _CompleteMultipartUpload(
+        self, request: Request, query: Any, headers: Any, sent: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        upload = self.uploads.get(query["uploadId"])
+        if upload is None:
+            return _error(404, "NoSuchUpload", request)
+        if headers.get("if-none-match") == "*" and self._current(request.bucket, request.key) is not None:
+            return _error(412, "PreconditionFailed", request)
+        named = [p["PartNumber"] for p in s3xml.read_complete(sent)["Parts"]]  # type: ignore[attr-defined]
+        if named != sorted(upload["parts"]):
+            return _error(400, "InvalidPart", request)
+        parts = [upload["parts"][n] for n in named]
+        if any(len(p) < 5 * 1024 * 1024 for p in parts[:-1]):
+            return _error(400, "EntityTooSmall", request)
+        del self.uploads[query["uploadId"]]
+        digests = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in parts)
+        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        self.store(request.bucket, request.key, b"".join(parts), upload["headers"], etag)
+        text = f'<CompleteMultipartUploadResult><ETag>"{etag}"</ETag></CompleteMultipartUploadResult>'
+        return 200, {}, text.encode()
+
+    def _AbortMultipartUpload(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        if self.uploads.pop(query["uploadId"], None) is None:
+            return _error(404, "NoSuchUpload", request)
+        return 204, {}, b""
+
+    def _ListObjectsV2(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+        limit = min(int(query.get("max-keys", "1000")), 1000)
+        after = query.get("continuation-token") or query.get("start-after") or ""
+        entries = list(self._entries(request.bucket, prefix, delimiter, after))
+        page, more = entries[:limit], len(entries) > limit
+        lines = [
+            f"<Name>{escape(request.bucket)}</Name><Prefix>{quote_plus(prefix, safe='/')}</Prefix><EncodingType>url</EncodingType>"
+        ]
+        for key, held in page:
+            encoded = quote_plus(key, safe="/")
+            if held is None:
+                lines.append(f"<CommonPrefixes><Prefix>{encoded}</Prefix></CommonPrefixes>")
+            else:
+                lines.append(
+                    f"<Contents><Key>{encoded}</Key><Size>{len(held.body)}</Size><ETag>&quot;{held.etag}&quot;</ETag>"
+                    "<LastModified>2026-01-01T00:00:00.000Z</LastModified><StorageClass>STANDARD</StorageClass></Contents>"
+                )
+        lines.append(f"<IsTruncated>{str(more).lower()}</IsTruncated>")
+        if more:
+            lines.append(f"<NextContinuationToken>{escape(page[-1][0])}</NextContinuationToken>")
+        head = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        )
+        return 200, {"content-type": "application/xml"}, (head + "".join(lines) + "</ListBucketResult>").encode()
+
+    def _entries(self, bucket: str, prefix: str, delimiter: str, after: str) -> Iterator[tuple[str, Held | None]]:
+        seen = ""
+        for key in sorted(self.buckets[bucket], key=lambda k: k.encode("utf-8", "surrogatepass")):
+            held = self._current(bucket, key)
+            if held is None or not key.startswith(prefix):
+                continue
+            at = key.find(delimiter, len(prefix)) if delimiter else -1
+            entry = key if at == -1 else key[: at + len(delimiter)]
+            if entry.encode() <= after.encode() or (at != -1 and entry == seen):
+                continue
+            if at != -1:
+                seen = entry
+            yield entry, held if at == -1 else None
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = ("content-type", "content-encoding", "cache-control", "x-amz-server-side-encryption", "x-amz-storage-class")
+    return {k: v for k, v in headers.items() if k in kept or k.startswith("x-amz-meta-")}
+
+
+def _error(status: int, code: str, request: Request) -> tuple[int, dict[str, str], bytes]:
+    text = f"<Error><Code>{code}</Code><Message>{code}</Message><Key>{escape(request.key)}</Key></Error>"
+    return status, {"content-type": "application/xml"}, b"" if request.method == "HEAD" else text.encode()
