@@ -158,7 +158,7 @@ class Sandbox:
 
     def _load(self) -> None:
         # Straight into moto's own store: over HTTP it takes some 150 requests a second.
-        from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.core.models import DEFAULT_ACCOUNT_ID
         from moto.s3.models import s3_backends
 
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]

@@ -366,9 +366,11 @@ class MemoryWire(Wire):
             self.buckets[bucket].pop(key, None)
 
     def _DeleteObjects(self, request: Request, _: Any, __: Any, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        lines = []
         for item in s3xml.read_delete(sent)["Objects"]:  # type: ignore[attr-defined]
             self._delete(request.bucket, item["Key"], item.get("VersionId"))
-        return 200, {}, b"<DeleteResult></DeleteResult>"
+            lines.append(f"<Deleted><Key>{escape(item['Key'])}</Key></Deleted>")
+        return 200, {}, f"<DeleteResult>{''.join(lines)}</DeleteResult>".encode()
 
     def _CopyObject(self, request: Request, _: Any, headers: Any, __: bytes) -> tuple[int, dict[str, str], bytes]:
         source, _, tail = headers["x-amz-copy-source"].partition("?versionId=")

@@ -573,7 +573,7 @@ def test_a_folder_goes_up_and_comes_back(s3: S3, tmp_path: Path) -> None:
     assert (tmp_path / "down" / "sub" / "b.txt").read_text() == "B"
     s3.download(["up/a.txt"], tmp_path / "again")
     assert (tmp_path / "again" / "up" / "a.txt").read_text() == "A"
-    assert not [p for p in tmp_path.rglob(".*s3nb-*")]
+    assert not list(tmp_path.rglob(".*s3nb-*"))
 
 
 def test_no_key_leaves_the_folder_and_every_refused_key_is_named(s3: S3, tmp_path: Path) -> None:
@@ -679,12 +679,13 @@ def test_a_wrong_secret_is_an_error_that_stops_the_batch(radosgw: Server, tmp_pa
 
 
 def test_no_credentials_is_an_error_before_any_request_that_says_what_was_looked_for(tmp_path: Path) -> None:
-    with S3(tmproot=tmp_path, bucket="some-bucket", endpoint_url="http://127.0.0.1:9") as s3:
-        with pytest.raises(AccessDenied, match=r"AWS_ACCESS_KEY_ID.*profile 'default'.*anonymous=True"):
-            s3.get("k")
-    with S3(tmproot=tmp_path, bucket="some-bucket", profile="nobody") as s3:
-        with pytest.raises(AccessDenied, match="nobody"):
-            s3.get("k")
+    looked_for = r"AWS_ACCESS_KEY_ID.*profile 'default'.*anonymous=True"
+    s3 = S3(tmproot=tmp_path, bucket="some-bucket", endpoint_url="http://127.0.0.1:9")
+    with s3, pytest.raises(AccessDenied, match=looked_for):
+        s3.get("k")
+    s3 = S3(tmproot=tmp_path, bucket="some-bucket", profile="nobody")
+    with s3, pytest.raises(AccessDenied, match="nobody"):
+        s3.get("k")
 
 
 def test_anonymous_access_to_what_is_public(radosgw: Server, tmp_path: Path) -> None:

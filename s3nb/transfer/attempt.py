@@ -143,8 +143,8 @@ class Call:
             engine.settle(self, _local_error(exc, self))
             return
         exchange.add_done_callback(self._replied)
-        if self.dropped:
-            exchange.cancel()  # cancel() may have come before there was an exchange
+        if self.dropped:  # cancel() may have come before there was an exchange
+            exchange.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
 
     def _replied(self, exchange: Future[Reply]) -> None:
         self._exchange = None

@@ -14,7 +14,7 @@ from s3nb.ranges import GIB, MAX_COPY_SIZE, MIB, Part, plan_parts, upload_part_s
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Scope
 from s3nb.transfer.task import Task
-from s3nb.transfer.upload import Placed, Stored
+from s3nb.transfer.upload import Placed, Stored, combined_etag
 from s3nb.wire import Reply, Request
 from s3nb.wire.signing import encode_key
 from s3nb.wire.xml import ErrorDocument, build_complete, parse_complete, parse_copy, parse_initiate
@@ -208,6 +208,7 @@ class CopyTask(Task):
             self._abort(error)
         else:
             etag, version = done.result()
+            etag = etag or combined_etag([self._etags[number][0] for number in sorted(self._etags)])
             self.end(Stored(self.place.url, etag, version))
 
     def _abort(self, error: BaseException) -> None:

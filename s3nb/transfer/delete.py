@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from s3nb.checksum import md5_text
 from s3nb.errors import S3Error, from_reply
@@ -44,51 +46,86 @@ def batches(items: Iterable[Doomed]) -> Iterator[list[Doomed]]:
 
 
 class DeleteTask(Task):
-    """Delete a batch; the result is a list with, for each item in order, None or its `S3Error`."""
+    """Delete a batch; the result is a list with, for each item in order, None or its `S3Error`.
 
-    __slots__ = ("items",)
+    Only what the reply names as deleted counts. Keys it does not name (some servers leave out, or garble, what
+    they do not understand) are deleted one by one.
+    """
+
+    __slots__ = ("_lock", "_open", "_outcome", "items")
 
     def __init__(self, scope: Scope, items: Sequence[Doomed]) -> None:
         super().__init__(scope)
         self.items = items
+        self._outcome: list[S3Error | None] = [None] * len(items)
+        self._open = 0  # single requests that have not come back
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        first = self.items[0]
         if len(self.items) == 1:
-            query = () if first.version_id is None else (("versionId", first.version_id),)
-            request = Request("DeleteObject", "DELETE", first.bucket, first.key, query=query)
-            future = self.engine.request(self.scope, request, lambda _: [None])
-        else:
-            body = build_delete([(i.key, i.version_id) for i in self.items], quiet=True)
-            request = Request(
-                "DeleteObjects", "POST", first.bucket, query=(("delete", ""),), body=body,
-                # some servers refuse the request without it
-                headers=(("Content-MD5", md5_text(body)), ("Content-Type", "application/xml")),
-            )  # fmt: skip
-            future = self.engine.request(self.scope, request, self._read)
-        future.add_done_callback(self._settled)
+            self._singly([0])
+            return
+        body = build_delete([(i.key, i.version_id) for i in self.items])
+        request = Request(
+            "DeleteObjects", "POST", self.items[0].bucket, query=(("delete", ""),), body=body,
+            # some servers refuse the request without it
+            headers=(("Content-MD5", md5_text(body)), ("Content-Type", "application/xml")),
+        )  # fmt: skip
+        self.engine.request(self.scope, request, self._read).add_done_callback(self._settled)
 
-    def _read(self, reply: Reply) -> list[S3Error | None]:
+    def _read(self, reply: Reply) -> list[int]:
+        """Note what became of each item; return the indices of those the reply says nothing of."""
         result = parse_delete_result(reply.body)
+        deleted = set(result.deleted)
         errors = {(e.key, e.version_id): e for e in result.errors}
-        outcome: list[S3Error | None] = []
-        for item in self.items:
+        unnamed = []
+        for at, item in enumerate(self.items):
             found = errors.get((item.key, item.version_id)) or errors.get((item.key, None))
-            if found is None or found.code in ("NoSuchKey", "NoSuchVersion"):
-                outcome.append(None)  # gone is gone
-                continue
-            error = from_reply(
-                operation="DeleteObjects", bucket=item.bucket, key=item.key, status=reply.status,
-                code=found.code, message=found.message or "", request_id=reply.headers.get("x-amz-request-id") or "",
-            )  # fmt: skip
-            if found.code in ("InternalError", "SlowDown", "ServiceUnavailable"):
-                raise Again(error)
-            outcome.append(error)
-        return outcome
+            if found is None:
+                if item.key not in deleted:
+                    unnamed.append(at)
+            elif found.code not in ("NoSuchKey", "NoSuchVersion"):  # gone is gone
+                error = from_reply(
+                    operation="DeleteObjects", bucket=item.bucket, key=item.key, status=reply.status,
+                    code=found.code, message=found.message or "", request_id=reply.headers.get("x-amz-request-id") or "",
+                )  # fmt: skip
+                if found.code in ("InternalError", "SlowDown", "ServiceUnavailable"):
+                    raise Again(error)
+                self._outcome[at] = error
+        return unnamed
 
-    def _settled(self, done: Future[Any]) -> None:
+    def _settled(self, done: Future[list[int]]) -> None:
         error = done.exception()
         if error is not None:
             self.fail(error)
+        elif unnamed := done.result():
+            self._singly(unnamed)
         else:
-            self.end(done.result())
+            self.end(self._outcome)
+
+    def _singly(self, indices: Sequence[int]) -> None:
+        self._open = len(indices)
+        for at in indices:
+            item = self.items[at]
+            query = () if item.version_id is None else (("versionId", item.version_id),)
+            request = Request("DeleteObject", "DELETE", item.bucket, item.key, query=query)
+            future = self.engine.request(self.scope, request, lambda _: None)
+            future.add_done_callback(partial(self._one_settled, at))
+
+    def _one_settled(self, at: int, done: Future[None]) -> None:
+        error = done.exception()
+        if error is not None and not isinstance(error, S3Error):
+            with self._lock:
+                cut, self._open = self._open > 0, 0
+            if cut:
+                self.fail(error)  # cancelled
+            return
+        self._outcome[at] = error
+        with self._lock:
+            self._open -= 1
+            over = self._open == 0
+        if over:
+            if len(self.items) == 1 and error is not None:
+                self.fail(error)
+            else:
+                self.end(self._outcome)

@@ -252,6 +252,10 @@ class PutTask(Task):
             return
         self.engine.submit(_CompleteCall(self))
 
+    def expected_etag(self) -> str | None:
+        """Return the ETag that the parts make together; some servers leave it out of their reply."""
+        return combined_etag([self._etags[number][0] for number in sorted(self._etags)])
+
     def completed(self, etag: str | None, version_id: str | None) -> None:
         """S3 has made one object of the parts."""
         self._close()
@@ -450,7 +454,8 @@ class _CompleteCall(Call):
         return outcome.etag, reply.headers.get("x-amz-version-id")
 
     def done(self, result: tuple[str | None, str | None]) -> None:
-        self.task.completed(*result)
+        etag, version_id = result
+        self.task.completed(etag or self.task.expected_etag(), version_id)
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, UploadNotFound) and self.tries > 1:
@@ -476,7 +481,7 @@ class _IsItOurs(Call):
     def done(self, result: Reply) -> None:
         task = self.task
         etag = (result.headers.get("etag") or "").strip('"')
-        if etag and etag == combined_etag([task._etags[n][0] for n in sorted(task._etags)]):
+        if etag and etag == task.expected_etag():
             task._upload_id = ""
             task.completed(etag, result.headers.get("x-amz-version-id"))
         else:

@@ -142,7 +142,7 @@ class Account:
             source_credentials=session.get_credentials(),
             role_arn=role,
         )
-        core = botocore.session.get_session()
+        core: Any = botocore.session.get_session()
         core._credentials = DeferredRefreshableCredentials(  # the documented constructor takes none
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
@@ -248,8 +248,9 @@ class Account:
             if self._keys is not None and self._keys != seen:
                 return self._keys
             source = self.session.get_credentials()
-            if hasattr(source, "_protected_refresh"):
-                source._protected_refresh(is_mandatory=True)  # no public way to renew before the time
+            renew = getattr(source, "_protected_refresh", None)  # there is no public way to renew before the time
+            if renew is not None:
+                renew(is_mandatory=True)
             elif self._given_session is None:
                 self._session = self._make_session()  # keys in files may have been replaced
                 self._client = None
@@ -310,6 +311,7 @@ class Account:
     def _ask(self, bucket: str) -> Endpoint:
         import botocore.exceptions
         from botocore.awsrequest import AWSResponse
+        from botocore.compat import HTTPHeaders
 
         if bucket.endswith("--x-s3") or ".mrap" in bucket:
             return Endpoint("https", "", "", self.client.meta.region_name, "s3", portable=True)
@@ -317,7 +319,7 @@ class Account:
 
         def catch(request: Any, **_: Any) -> Any:
             caught.append(request)
-            return AWSResponse(request.url, 200, {}, _NoBody())
+            return AWSResponse(request.url, 200, HTTPHeaders(), _NoBody())
 
         region = self._regions.get(bucket)
         client = self.make_client(**({"region_name": region} if region else {}))

@@ -143,7 +143,7 @@ class _Slot:
                 return lines[at:]
         return lines
 
-    def on_read(self, size: int) -> bytes | int:
+    def on_read(self, size: int) -> Any:
         assert self.exchange is not None
         body = self.exchange.request.body
         assert isinstance(body, FileSlice)
@@ -157,7 +157,7 @@ class _Slot:
         body.sent = self.offset
         return data
 
-    def on_seek(self, offset: int, origin: int) -> int:
+    def on_seek(self, offset: int, origin: int) -> Any:
         if origin != 0:
             return pycurl.SEEKFUNC_FAIL
         self.offset = offset
@@ -165,8 +165,16 @@ class _Slot:
 
 
 def _line(name: str, value: str) -> str | bytes:
-    """Return a header for libcurl, to which an empty value is written ``name;``."""
-    line = f"{name}: {value}" if value else f"{name};"
+    """Return a header for libcurl, to which an empty value is written ``name;``.
+
+    Raises
+    ------
+    ValueError
+        The value would end the line, and begin another.
+    """
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError(f"a line break or NUL in the value of the header {name}")
+    line = f"{name}: {value}" if value.strip() else f"{name};"
     return line if line.isascii() else line.encode()
 
 
@@ -419,9 +427,6 @@ class _Lane:
             shape = "file"
         else:
             shape = "send" if body is not None or method in ("PUT", "POST") else "bare"
-        idle = self._idle.get(shape)
-        slot = idle.pop() if idle else self._make(shape)
-        easy = slot.easy
         path = endpoint.base + "/" + encode_key(request.key)
         query = encode_query(request.query) if request.query else ""
         payload = request.payload_hash or (UNSIGNED_PAYLOAD if body else EMPTY_SHA256)
@@ -439,6 +444,9 @@ class _Lane:
             )
             headers += signed
         sent += [_line(name, value) for name, value in headers]
+        idle = self._idle.get(shape)  # from here on nothing fails
+        slot = idle.pop() if idle else self._make(shape)
+        easy = slot.easy
         url = f"{endpoint.scheme}://{endpoint.host}{path}"
         easy.setopt(pycurl.URL, f"{url}?{query}" if query else url)
         easy.setopt(pycurl.HTTPHEADER, sent)
@@ -601,7 +609,7 @@ class CurlWire(Wire):
             if verify is False:
                 options += [(pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0)]
             else:
-                bundle = str(get_cert_path(verify))
+                bundle = str(get_cert_path(verify))  # type: ignore[arg-type]  # the stubs know no path
                 options.append((pycurl.CAPATH if os.path.isdir(bundle) else pycurl.CAINFO, bundle))
             cert = self.account.client_cert
             if cert:

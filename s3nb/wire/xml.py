@@ -445,8 +445,8 @@ def build_complete(parts: Sequence[tuple[int, str, str | None]]) -> bytes:
     ).encode()
 
 
-def build_delete(items: Iterable[tuple[str, str | None]], *, quiet: bool) -> bytes:
-    """Return the body of DeleteObjects for ``(key, version_id or None)``.
+def build_delete(items: Iterable[tuple[str, str | None]], *, quiet: bool = False) -> bytes:
+    """Return the body of DeleteObjects for ``(key, version_id or None)``; ``quiet``: the reply names failures only.
 
     Raises
     ------
