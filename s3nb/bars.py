@@ -17,6 +17,8 @@ from s3nb.text import plural, size_text, time_text
 _REDRAW = 0.1  # seconds between drawings of a bar
 _PATIENT = 0.4  # what is over sooner shows no bar
 _LINE_EVERY = 10.0  # seconds between lines
+_COLUMNS = 80
+_BAR_WIDE, _BAR_NARROW = 24, 8  # characters
 
 
 class Display(Protocol):
@@ -80,19 +82,22 @@ class Bar:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                file=self._stream, total=now.total, unit="", leave=True, dynamic_ncols=True, mininterval=0, miniters=0,
-                bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}",
-            )  # fmt: skip
+                file=self._stream, total=now.total, mininterval=0, miniters=0, delay=1
+            )  # no bar before ours
+            self._bar.delay = 0
+        width = columns(self._stream)
         bar = self._bar
-        known = now.total is not None
-        bar.total = now.total if known else None
-        if not known:
-            bar.bar_format = "{desc} {postfix}"
+        bar.ncols = width - 1  # a full line would wrap in some terminals
+        text = status_text(now).replace("{", "{{").replace("}", "}}")
+        if now.total is None:
+            bar.total = None
+            bar.bar_format = f"{now.verb} {text}"
         else:
-            bar.bar_format = "{desc} {percentage:3.0f}% |{bar}| {postfix}"
+            bar.total = now.total
+            bar.bar_format = (
+                f"{now.verb} {{percentage:3.0f}}% |{{bar:{_BAR_WIDE if width >= 100 else _BAR_NARROW}}}| {text}"
+            )
         bar.n = now.done + now.failed + now.skipped
-        bar.set_description_str(now.verb, refresh=False)
-        bar.postfix = status_text(now)
         bar.refresh()
 
     def close(self) -> None:
@@ -101,6 +106,14 @@ class Bar:
             return
         self._draw(now)
         self._bar.close()
+
+
+def columns(stream: TextIO) -> int:
+    """Return the width of what ``stream`` writes to, in characters; 80 for what has none, or says 0."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except (OSError, ValueError, AttributeError):
+        return _COLUMNS
 
 
 class Lines:

@@ -355,6 +355,17 @@ class S3:
             items = ((self._at.wanted(key), many.local_name(key, self._at)) for key in each(keys))
         return many.download(core, items, Path(to), self._store, self._progress)
 
+    def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
+        """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one.
+
+        The file appears whole or not at all; one that is there is replaced.
+        """
+        core = self._alive()
+        wanted = self._at.wanted(key, version_id=version_id)
+        target = many.local_target(Path(path), many.local_name(key, self._at), core.config.fsync)
+        found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target))
+        return found
+
     # -- asking -----------------------------------------------------------------------------
 
     def info(self, key: Any = None, return_missing: bool = False, *, version_id: str | None = None) -> S3Object:
@@ -514,21 +525,7 @@ class S3:
 
         Symbolic links to files are followed, to folders they are not.
         """
-        base = Path(source)
-        below = (prefix or "").rstrip("/")
-
-        def pairs() -> Iterator[tuple[str, Path]]:
-            if not base.is_dir():
-                yield (f"{below}/{base.name}" if below else base.name), base
-                return
-            for folder, folders, names in os.walk(base, onerror=many.raise_local):
-                folders.sort()
-                for name in sorted(names):
-                    path = Path(folder, name)
-                    relative = path.relative_to(base).as_posix()
-                    yield (f"{below}/{relative}" if below else relative), path
-
-        return self.put_files(pairs(), overwrite)
+        return self.put_files(many.local_files(source, prefix), overwrite)
 
     def _put_all(
         self, verb: str, items: Iterable[Any], field: str, source: Callable[[Any], Source], overwrite: bool

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 from s3nb import listings
 from s3nb.addressing import Addresses, Prefix
 from s3nb.core import Core, Operation
-from s3nb.errors import CredentialsError, LocalFileError, S3Error, UnsafeKey
+from s3nb.errors import CredentialsError, LocalFileError, LocalFileNotFound, S3Error, UnsafeKey
 from s3nb.model import Results, S3Object
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
@@ -269,6 +269,30 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
         return GetTask(scope, item.wanted, store, item.target)
 
     return run(core, "download", incoming(), make, setting, total=len(listed))
+
+
+def local_target(path: Path, name: str, fsync: bool) -> Target:
+    """Return where one object goes: ``path``, or below it if it is a folder."""
+    if path.is_dir():
+        path = key_to_path(path, name.rpartition("/")[2] or name)
+    elif not path.parent.is_dir():
+        raise LocalFileNotFound(f"no such folder: {visible(str(path.parent))}")
+    return Target(path, fsync=fsync)
+
+
+def local_files(source: str | os.PathLike[str], prefix: str | None) -> Iterator[tuple[str, Path]]:
+    """Yield key and path of a file, or of all files below a folder, by name."""
+    base = Path(source)
+    below = (prefix or "").rstrip("/")
+    if not base.is_dir():
+        yield (f"{below}/{base.name}" if below else base.name), base
+        return
+    for folder, folders, names in os.walk(base, onerror=raise_local):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            relative = path.relative_to(base).as_posix()
+            yield (f"{below}/{relative}" if below else relative), path
 
 
 def raise_local(error: OSError) -> NoReturn:

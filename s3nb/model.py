@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
 from s3nb.errors import LocalFileNotFound, S3Error, bulk_error
+from s3nb.plain import facts, table
 from s3nb.text import visible
 
 # The peer client keeps the user's dictionary as one JSON text in this header; so do we, so that each reads the
@@ -341,6 +342,10 @@ class S3Object:
             return f"<S3Object {url} ({'prefix' if url.endswith('/') else 'object does not exist'})>"
         return f"<S3Object {url} ({self._size} bytes, {'local' if self.downloaded else 'in S3'})>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show what is known, in IPython."""
+        printer.text(facts(self) if self.has_info else repr(self))
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: getattr(self, name) for name in _PICKLED}
         state["_headers"] = None if self._headers is None else dict(self._headers)
@@ -413,6 +418,10 @@ class Results(list[Any]):
     def failed(self) -> list[S3Error]:
         """The failures, as exceptions."""
         return [r for r in self if isinstance(r, S3Error)]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show a table, in IPython."""
+        printer.text(table(self))
 
     def retry(self) -> Any:
         """Do what failed once more; the new list has all results in the old order."""

@@ -105,18 +105,15 @@ class Progress:
         with self._lock:
             self._under_way.add(transfer)
 
-    def end(self, transfer: Moving, outcome: str = "done") -> None:
-        """Count a transfer that is over: ``"done"``, ``"failed"`` or ``"skipped"``."""
+    def end(self, transfer: Moving, done: int = 0, failed: int = 0, skipped: int = 0) -> None:
+        """Count the objects of a transfer that is over."""
         moved = transfer.moved()
         with self._lock:
             self._under_way.discard(transfer)
             self._bytes += moved
-            if outcome == "done":
-                self._done += 1
-            elif outcome == "skipped":
-                self._skipped += 1
-            else:
-                self._failed += 1
+            self._done += done
+            self._failed += failed
+            self._skipped += skipped
 
     def retried(self) -> None:
         """Count a request that is sent again."""

@@ -61,6 +61,13 @@ class DeleteTask(Task):
         self._open = 0  # single requests that have not come back
         self._lock = threading.Lock()
 
+    def objects(self) -> int:
+        return len(self.items)
+
+    def count(self, outcome: str) -> None:
+        failed = len(self.items) if outcome == "failed" else sum(error is not None for error in self._outcome)
+        self.scope.progress.end(self, len(self.items) - failed, failed)
+
     def start(self) -> None:
         if len(self.items) == 1:
             self._singly([0])

@@ -56,6 +56,18 @@ class Task:
         """Return the bytes that will have moved, if known."""
         return 0
 
+    def objects(self) -> int:
+        """Return the number of objects it is about."""
+        return 1
+
+    def count(self, outcome: str) -> None:
+        """Tell the progress how it ended: ``"done"``, ``"failed"`` or ``"skipped"``."""
+        progress = self.scope.progress
+        if outcome == "done":
+            progress.end(self, 1)
+        else:
+            progress.end(self, 0, outcome == "failed", outcome == "skipped")
+
     def begin(self) -> None:
         """Count the task, and start it."""
         self.scope.progress.begin(self)
@@ -82,7 +94,7 @@ class Task:
 
     def _over(self, outcome: str) -> None:
         self.finished = True
-        self.scope.progress.end(self, outcome)
+        self.count(outcome)
         if self.on_end is not None:
             self.on_end(self)
 
@@ -186,8 +198,8 @@ class Window(Generic[Item]):
                 self._exhausted = True
                 progress.all_planned()
                 return
-            progress.planned()
             task = self._make(item)
+            progress.planned(task.objects())
             task.item = item
             task.on_end = self._on_end
             line.append(task)
