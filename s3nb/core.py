@@ -56,15 +56,13 @@ class Core:
                 else:
                     self.account.credentials()
                     wire = make_wire(self.account, self._asked, self.config)
-                self._engine = Engine(wire, self.config, self._renew)
+                self._engine = Engine(wire, self.config, self._renew if self._given_wire is None else None)
             return self._engine
 
     def _renew(self) -> bool:
-        seen = self.account.credentials()
-        if seen is None:
-            return False
         try:
-            return self.account.refresh(seen) != seen
+            seen = self.account.credentials()
+            return seen is not None and self.account.refresh(seen) != seen
         except CredentialsError:
             return False
 

@@ -159,22 +159,28 @@ def put(core: Core, verb: str, items: Iterable[Outgoing], setting: Any, *, total
             keys.append(item.key)
             yield item
 
-    def pairs(results: Sequence[Any]) -> Results:
-        out = Results(verb=verb)
+    results, failed = _run(core, verb, noted(), make, setting, total, None)
+
+    def paired() -> Results:
+        done = Results(verb=verb, retry=again)
         for key, stored in zip(keys, results, strict=True):
             if isinstance(stored, Stored) and stored.skipped:
-                out.skipped.append(key)
+                done.skipped.append(key)
             else:
-                out.append((key, stored.url) if isinstance(stored, Stored) else stored)
-        return out
-
-    results, failed = _run(core, verb, noted(), make, setting, total, None)
-    done = pairs(results)
-    if failed:
-        again = [failed[n] for n in failed]
-        done._retry = lambda _: put(core, verb, again, setting, total=len(again))
+                done.append((key, stored.url) if isinstance(stored, Stored) else stored)
         done.raise_failed()
-    return done
+        return done
+
+    def again(_: Results) -> Results:
+        """Put the failed ones again; what comes takes the old places."""
+        places = list(failed)
+        fresh, still = _run(core, verb, [failed.pop(n) for n in places], make, setting, len(places), None)
+        for place, result in zip(places, fresh, strict=True):
+            results[place] = result
+        failed.update({places[n]: item for n, item in still.items()})
+        return paired()
+
+    return paired()
 
 
 # -- delete ---------------------------------------------------------------------------------

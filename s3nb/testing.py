@@ -55,6 +55,8 @@ class Fault:
         Deliver this in place of the reply's body, with status 200.
     then : callable or None
         Called when the fault strikes, e.g. to replace an object.
+    hold : Event or None
+        Do not answer before it is set; an exchange that is cancelled ends all the same.
     """
 
     operation: str = ".*"
@@ -69,6 +71,7 @@ class Fault:
     flip: bool = False
     body: bytes | None = None
     then: Callable[[], object] | None = None
+    hold: threading.Event | None = None
     _met: dict[str, int] = field(default_factory=dict)
 
     def strikes(self, request: Request) -> bool:
@@ -201,25 +204,27 @@ class MemoryWire(Wire):
 
     def _run(self, exchange: _Exchange, request: Request, sink: Sink | None, fault: Fault | None) -> None:
         try:
-            while self.gate is not None and not self.gate.wait(0.02):
-                if exchange.dropped.is_set():
-                    raise _Dropped
+            self._hold(exchange, self.gate)
             reply = self._answer(exchange, request, sink, fault)
-        except _Dropped:
-            exchange.finish_cancel()
         except BaseException as exc:
+            self._live.discard(exchange)  # before anybody hears of its end
             if exchange.dropped.is_set():
                 exchange.finish_cancel()
             else:
                 exchange.set_exception(exc)
         else:
-            exchange.set_result(reply)
-        finally:
             self._live.discard(exchange)
+            exchange.set_result(reply)
+
+    def _hold(self, exchange: _Exchange, gate: threading.Event | None) -> None:
+        while gate is not None and not gate.wait(0.02):
+            if exchange.dropped.is_set():
+                raise _Dropped
 
     def _answer(self, exchange: _Exchange, request: Request, sink: Sink | None, fault: Fault | None) -> Reply:
         if fault is not None and fault.then is not None and fault.after is None:
             fault.then()
+        self._hold(exchange, fault.hold if fault is not None else None)
         if fault is not None and fault.status:
             text = f"<Error><Code>{fault.code or 'Injected'}</Code><Message>injected</Message></Error>"
             injected = Headers(pairs={"x-amz-request-id": "INJECTED", **fault.headers})
@@ -231,6 +236,7 @@ class MemoryWire(Wire):
             status, headers, body = self._serve(request, sent)
         if fault is not None and fault.body is not None:
             status, body = 200, fault.body
+            headers = {k: v for k, v in headers.items() if k not in ("content-range", "content-length")}
         if fault is not None and fault.flip and body:
             body = bytes([body[0] ^ 1]) + body[1:]
         whole = len(body)

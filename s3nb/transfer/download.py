@@ -498,6 +498,10 @@ class _OpeningCall(Call):
             total = int(reply.headers.get("content-length", "0"))
             task._size = 0
             task._range = RangeInfo(total, min(task.wanted.offset or 0, total), 0)
+        elif task._fd != -1 and task._size is not None:
+            promised = self.stop if task._parts else task._size
+            if self.at != promised:
+                raise task._error(IntegrityError, f"{self.at} bytes came where {promised} were promised")
         return reply
 
     def done(self, result: Reply) -> None:
