@@ -51,17 +51,23 @@ class Command:
     quiet: bool = False
 
 
+_PERCENT = "\N{FULLWIDTH PERCENT SIGN}"  # stands for the % of %s3, which argparse would format
+
+
 class _Parser(argparse.ArgumentParser):
     """An argparse parser that raises instead of printing and leaving."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {visible(message, 300)}")
+        raise UsageError(f"{self.prog.replace(_PERCENT, '%')}: {visible(message, 300)}")
+
+    def format_help(self) -> str:
+        return super().format_help().replace(_PERCENT, "%")
 
     def print_help(self, file: Any = None) -> None:
         raise HelpAsked(self.format_help())
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise UsageError(message or f"{self.prog}: ended with {status}")
+        raise UsageError(message or f"ended with {status}")
 
 
 _PLACEHOLDER = "\0"  # cannot come from a command line, nor from a notebook's source
@@ -141,7 +147,7 @@ def usage(program: str = "%s3") -> str:
 def _parser(verb: str, program: str) -> _Parser:
     fill, what, example = _VERBS[verb]
     parser = _Parser(
-        prog=f"{program} {verb}", description=what[0].upper() + what[1:] + ".", epilog=f"example: {program} {example}",
+        prog=f"{program} {verb}".replace("%", _PERCENT), description=what[0].upper() + what[1:] + ".", epilog=f"example: {program} {example}".replace("%", _PERCENT),
         parents=[_options()], allow_abbrev=False,
     )  # fmt: skip
     fill(parser)

@@ -87,10 +87,14 @@ _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\s*\Z")
 def parse_content_range(value: str | None) -> tuple[int, int, int | None] | None:
     """Return ``(start, stop, total)`` of a ``Content-Range`` value; ``total`` is None where it says ``*``.
 
-    None if there is no such header, or it says that the range was not satisfied. Half-open.
+    None if there is no such header, it says that the range was not satisfied, or it makes no sense
+    (RFC 9110, 14.4). Half-open.
     """
     found = _CONTENT_RANGE.match(value or "")
     if not found or found[1] is None:
         return None
+    start, stop = int(found[1]), int(found[2]) + 1
     total = None if found[3] == "*" else int(found[3])
-    return int(found[1]), int(found[2]) + 1, total
+    if stop <= start or (total is not None and total < stop):
+        return None
+    return start, stop, total
