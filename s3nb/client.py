@@ -168,8 +168,7 @@ class S3:
         self._store.close()
 
     def __del__(self) -> None:
-        store = getattr(self, "_store", None)
-        if store is not None:
+        if hasattr(self, "_core"):  # else the constructor has raised
             self.close()
 
     def __repr__(self) -> str:
@@ -277,7 +276,14 @@ class S3:
             At the first object that fails; those under way are stopped.
         """
         make = self._getter(return_missing, return_info)
-        return many.iterate(self._alive(), "get", each(keys), make, self._progress, total=_count(keys), ordered=ordered)
+        core = self._alive()
+        return self._kept(
+            many.iterate(core, "get", each(keys), make, self._progress, total=_count(keys), ordered=ordered)
+        )
+
+    def _kept(self, found: Iterator[S3Object]) -> Iterator[S3Object]:
+        """Pass on what a lazy operation yields, and stay alive meanwhile: nobody else may hold the client."""
+        yield from found
 
     def _getter(self, missing_ok: bool, info: bool) -> many.Maker:
         at, store = self._at, self._store
@@ -326,7 +332,7 @@ class S3:
         """Start to get one object; returns at once. ``cancel()`` stops it."""
         core = self._alive()
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
-        return many.submit(GetTask(core.scope("get", 1), wanted, self._store))
+        return many.submit(GetTask(core.scope("get", 1), wanted, self._store), self)
 
     def download(self, keys: Iterable[Any], to: str | os.PathLike[str], *, recursive: bool = False) -> Results:
         """Get objects into files of a folder, under names made of their keys. Parts of the folder are made as needed.
@@ -433,10 +439,11 @@ class S3:
         versions : bool
             All versions and delete markers, newest first within a key. (``exists`` is False for markers.)
         """
-        return listings.iterate(
+        found = listings.iterate(
             self._alive(), self._at.prefix(prefix, slash=True),
             deep=recursive, match=match, start_after=start_after, limit=limit, all_versions=versions,
         )  # fmt: skip
+        return self._kept(found)
 
     def glob(self, pattern: str) -> Iterator[S3Object]:
         """Yield the objects whose key matches a shell pattern, e.g. ``"logs/2026-*/**/*.gz"``.
@@ -444,7 +451,7 @@ class S3:
         What stands before the first wildcard is listed, the rest is compared here. ``*``, ``?`` and ``[...]`` stay within
         a level; ``**`` is any number of levels. A literal ``[`` is ``[[]``.
         """
-        return listings.glob(self._alive(), self._at, pattern)
+        return self._kept(listings.glob(self._alive(), self._at, pattern))
 
     # -- writing ----------------------------------------------------------------------------
 
@@ -494,7 +501,7 @@ class S3:
         if unknown:
             raise TypeError(f"submit_put() got an unexpected keyword argument {sorted(unknown)[0]!r}")
         place = self._place(key, *(settings | options).values())
-        return many.submit(PutTask(core.scope("put", 1), place, source_of(obj)))
+        return many.submit(PutTask(core.scope("put", 1), place, source_of(obj)), self)
 
     def put_many(self, key_objs: Iterable[Any], overwrite: bool = True) -> Results:
         """Put many objects at once.

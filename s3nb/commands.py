@@ -146,10 +146,14 @@ def usage(program: str = "%s3") -> str:
 
 def _parser(verb: str, program: str) -> _Parser:
     fill, what, example = _VERBS[verb]
+    name = program.replace("%", _PERCENT)
     parser = _Parser(
-        prog=f"{program} {verb}".replace("%", _PERCENT), description=what[0].upper() + what[1:] + ".", epilog=f"example: {program} {example}".replace("%", _PERCENT),
-        parents=[_options()], allow_abbrev=False,
-    )  # fmt: skip
+        prog=f"{name} {verb}",
+        description=what[0].upper() + what[1:] + ".",
+        epilog=f"example: {name} {example}",
+        parents=[_options()],
+        allow_abbrev=False,
+    )
     fill(parser)
     return parser
 

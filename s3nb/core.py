@@ -118,8 +118,7 @@ class Operation:
 
 def mocked() -> bool:
     """Say whether an in-process mock of AWS is active: it intercepts botocore and nothing else."""
-    models = sys.modules.get("moto.core.botocore_stubber") or sys.modules.get("moto.core.models")
-    stubber = getattr(models, "botocore_stubber", None)
+    stubber = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
     return bool(getattr(stubber, "enabled", False))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from s3nb.addressing import Addresses, Prefix
 from s3nb.core import Core
@@ -85,7 +86,7 @@ def iterate(
     limit: int | None,
     all_versions: bool,
 ) -> Iterator[S3Object]:
-    """Yield a listing lazily, filtered and cut."""
+    """Return an iterator over a listing, lazy, filtered and cut."""
     if all_versions and (not deep or start_after):
         raise ValueError(
             "versions=True lists all levels from the start: it goes with neither recursive=False nor start_after="
@@ -97,20 +98,15 @@ def iterate(
         found = recursive(core, prefix, after)
     else:
         found = level(core, prefix, after)
-    pattern = None if match is None else re.compile(translate(match))
-    at = len(f"s3://{prefix.bucket}/{prefix.key}")
-    count = 0
-    for item in found:
-        if pattern is not None and not pattern.fullmatch(item.url[at:]):
-            continue
-        if limit is not None and count >= limit:
-            return
-        count += 1
-        yield item
+    if match is not None:
+        pattern = re.compile(translate(match))
+        at = len(f"s3://{prefix.bucket}/{prefix.key}")
+        found = (item for item in found if pattern.fullmatch(item.url[at:]))
+    return found if limit is None else islice(found, limit)
 
 
 def glob(core: Core, at: Addresses, pattern: str) -> Iterator[S3Object]:
-    """Yield the objects that match a pattern under the root, or a pattern that is a full URL."""
+    """Return an iterator over the objects that match a pattern under the root, or one that is a full URL."""
     if not isinstance(pattern, str) or not pattern:
         raise InvalidURL("a pattern is a str that is not empty")
     if at.root is None and not is_s3(pattern):
@@ -126,9 +122,8 @@ def glob(core: Core, at: Addresses, pattern: str) -> Iterator[S3Object]:
     literal = key if wild is None else key[: len(root_key) + wild.start()]
     expected = re.compile(re.escape(root_key) + translate(key[len(root_key) :]))
     where = Prefix(bucket, literal, base or "")
-    for found in listing.objects(core.scope("glob"), bucket, literal):
-        if expected.fullmatch(found.key):
-            yield _object(where, found)
+    listed = listing.objects(core.scope("glob"), bucket, literal)
+    return (_object(where, found) for found in listed if expected.fullmatch(found.key))
 
 
 def translate(pattern: str) -> str:

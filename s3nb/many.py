@@ -112,9 +112,10 @@ def iterate(
 class Handle(Future[Any]):
     """The future of one object's job; ``cancel()`` stops the job, also while it runs."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, owner: object) -> None:
         super().__init__()
         self._scope = scope
+        self._owner = owner  # kept from being collected, and closed, while the job runs
 
     def cancel(self) -> bool:
         if self.done():
@@ -125,6 +126,7 @@ class Handle(Future[Any]):
     def settle(self, task: Task) -> None:
         """Take the task's outcome."""
         self._scope.progress.finish()
+        self._owner = None
         if isinstance(task.error, CancelledError):
             super().cancel()
             self.set_running_or_notify_cancel()
@@ -134,9 +136,9 @@ class Handle(Future[Any]):
             self.set_result(task.result)
 
 
-def submit(task: Task) -> Future[Any]:
+def submit(task: Task, owner: object) -> Future[Any]:
     """Start a task; return its future."""
-    handle = Handle(task.scope)
+    handle = Handle(task.scope, owner)
     task.on_end = lambda ended: handle.settle(ended)
     task.scope.progress.planned()
     task.begin()

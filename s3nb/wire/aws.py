@@ -123,12 +123,15 @@ class Account:
                 kwargs = dict(self._session_vars)
                 if self._profile is not None:
                     kwargs["profile_name"] = self._profile
+                if "region_name" in self._params:
+                    kwargs.setdefault("region_name", self._params["region_name"])  # STS and SSO want one as well
                 for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
                     if name in self._params:
                         kwargs[name] = self._params[name]
                 session = boto3.Session(**kwargs)
         except botocore.exceptions.ProfileNotFound as exc:
-            raise CredentialsError(f"no profile {visible(repr(self._profile), 80)} in the AWS config files") from exc
+            asked = self._profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+            raise CredentialsError(f"no profile {visible(repr(asked), 80)} in the AWS config files") from exc
         return self._assume(session, self._role) if self._role else session
 
     @staticmethod
@@ -296,6 +299,10 @@ class Account:
                 if found is None:
                     found = self._endpoints[bucket] = self._ask(bucket)
         return found
+
+    def region(self, bucket: str) -> str | None:
+        """Return the region that a bucket was found to be in; None if it is where it was looked for."""
+        return self._regions.get(bucket)
 
     def move(self, bucket: str, region: str) -> bool:
         """Remember that ``bucket`` lives in ``region``; False if that is what was believed already."""

@@ -18,7 +18,6 @@ from typing import Any
 
 from s3nb.config import TransferConfig
 from s3nb.errors import S3Error
-from s3nb.text import visible
 from s3nb.wire import KEPT_BODY, FileSlice, Headers, Reply, Request, Sink, Wire, WireError
 from s3nb.wire.aws import Account
 
@@ -106,7 +105,7 @@ class BotoWire(Wire):
         self.config = config
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._client: Any = None
+        self._clients: dict[str | None, Any] = {}  # by region
         self._pool: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
         self._closed = False
@@ -125,17 +124,42 @@ class BotoWire(Wire):
         return exchange
 
     def _start(self) -> None:
-        from botocore.config import Config
-
         self._pid = os.getpid()
         self._pool = ThreadPoolExecutor(min(self.config.max_requests, 32), "s3nb-boto")
+        self._clients = {}
+        self._make_client(None)
+
+    def _client(self, bucket: str) -> Any:
+        """Return the client for the region that a bucket is in."""
+        region = self.account.region(bucket)
+        client = self._clients.get(region)
+        if client is None:
+            with self._lock:
+                client = self._clients.get(region) or self._make_client(region)
+        return client
+
+    def _make_client(self, region: str | None) -> Any:
+        from botocore.config import Config
+
         timeouts = Config(connect_timeout=self.config.connect_timeout, read_timeout=self.config.stall_timeout)
-        self._client = self.account.make_client(config=timeouts)
+        client = self.account.make_client(config=timeouts, **({"region_name": region} if region else {}))
+        events = client.meta.events
         # the reply as it came, before botocore reads it; called on the thread that waits for it
-        self._client.meta.events.register_first("before-parse.s3", self._catch)
+        events.register_first("before-parse.s3", self._catch)
+        events.register_last("before-sign.s3", self._add_headers)
         for operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"):
             # botocore's handlers would ask for URL encoding and then undo it
-            self._client.meta.events.register_first(f"before-parameter-build.s3.{operation}", _no_encoding_of_its_own)
+            events.register_first(f"before-parameter-build.s3.{operation}", _no_encoding_of_its_own)
+        self._clients[region] = client
+        return client
+
+    def _add_headers(self, request: Any, **_: Any) -> None:
+        """Add the headers that botocore's model has no parameter for."""
+        for name, value in getattr(self._local, "extra", ()):
+            if name in request.headers:
+                request.headers.replace_header(name, value)
+            else:
+                request.headers[name] = value
 
     def _catch(self, response_dict: dict[str, Any], **_: Any) -> None:
         self._local.reply = dict(response_dict)
@@ -145,6 +169,9 @@ class BotoWire(Wire):
             if exchange.dropped:
                 raise _Dropped
             reply = self._exchange(exchange, request, sink)
+            region = reply.headers.get("x-amz-bucket-region")
+            if region and reply.status in (301, 307, 400) and self.account.move(request.bucket, region):
+                reply = self._exchange(exchange, request, sink)
         except _Dropped:
             exchange.finish_cancel()
         except BaseException as exc:
@@ -165,10 +192,11 @@ class BotoWire(Wire):
         from botocore.exceptions import ClientError
 
         self._local.reply = None
-        parameters = self._parameters(exchange, request)
+        client = self._client(request.bucket)
+        parameters, self._local.extra = self._parameters(exchange, request, client)
         streaming = None
         try:
-            parsed = self._client._make_api_call(request.operation, parameters)
+            parsed = client._make_api_call(request.operation, parameters)
             streaming = parsed.get("Body")
         except ClientError:
             if self._local.reply is None:
@@ -222,10 +250,14 @@ class BotoWire(Wire):
 
     # -- a request becomes an API call -------------------------------------------------------
 
-    def _parameters(self, exchange: _Exchange, request: Request) -> dict[str, Any]:
-        model = self._client.meta.service_model.operation_model(request.operation)
+    def _parameters(
+        self, exchange: _Exchange, request: Request, client: Any
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """Return the parameters of the API call, and the headers for which it has none."""
+        model = client.meta.service_model.operation_model(request.operation)
         members = model.input_shape.members if model.input_shape is not None else {}
         found: dict[str, Any] = {}
+        extra: list[tuple[str, str]] = []
         if "Bucket" in members:
             found["Bucket"] = request.bucket
         if "Key" in members:
@@ -245,10 +277,8 @@ class BotoWire(Wire):
             elif ("header", lower) in by_place:
                 name, shape = by_place["header", lower]
                 found[name] = _typed(shape, value)
-            elif lower not in ("content-type",):
-                raise WireError(
-                    "setup", f"botocore's {request.operation} has no parameter for the header {visible(field, 60)}"
-                )
+            elif lower != "content-type":
+                extra.append((field, value))
         for field, value in request.query:
             if ("querystring", field.lower()) in by_place:
                 name, shape = by_place["querystring", field.lower()]
@@ -256,7 +286,7 @@ class BotoWire(Wire):
         payload = model.input_shape.serialization.get("payload") if model.input_shape is not None else None
         if payload is not None and request.body is not None:
             found[payload] = self._payload(exchange, request, members[payload])
-        return found
+        return found, extra
 
     def _payload(self, exchange: _Exchange, request: Request, shape: Any) -> Any:
         body = request.body
