@@ -3,7 +3,8 @@
 ``python -m benchmarks.core [--count 5000] [--rounds 3] [--large 1024] [--peers s3nb,boto3,...] [--tasks get,put,...]``
 
 nginx on loopback serves a folder in memory. Every figure is the median of some rounds in which the peers take turns, each
-in a process of its own; CPU is the client's alone. Ratios are to s3nb: above 1, s3nb is better.
+in a process of its own; CPU is the client's alone. Ratios are to s3nb: above 1, s3nb is better. s3nb flushes files to the
+disk, and sends a CRC32 and (over plain http) a signed hash of what it puts; "s3nb*" does not, as most peers do not.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import DeleteTask, Doomed
 from s3nb.transfer.download import GetTask, Wanted
 from s3nb.transfer.head import HeadTask
-from s3nb.transfer.local import Store
+from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.uri import check_bucket
@@ -370,6 +370,8 @@ class S3:
         wanted = self._at.wanted(key, version_id=version_id)
         target = many.local_target(Path(path), many.local_name(key, self._at), core.config.fsync)
         found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target))
+        if core.config.fsync:
+            sync_folder(os.path.dirname(target.path))
         return found
 
     # -- asking -----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.delete import DeleteTask, Doomed, batches
 from s3nb.transfer.download import GetTask, Wanted
-from s3nb.transfer.local import Store, Target, make_folder
+from s3nb.transfer.local import Store, Target, make_folder, sync_folder
 from s3nb.transfer.source import Source
 from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask, Stored
@@ -241,7 +241,7 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
     listed = list(items)
     met = collisions(name for _, name in listed)
     seen: set[str] = set()
-    folders: set[Path] = set()
+    folders: set[str] = set()
 
     def incoming() -> Iterator[Incoming]:
         for wanted, name in listed:
@@ -256,9 +256,10 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
                     bucket=wanted.bucket, key=wanted.key,
                 )  # fmt: skip
             seen.add(name)
-            if path.parent not in folders:
-                make_folder(to, path.parent)
-                folders.add(path.parent)
+            folder = os.path.dirname(path)
+            if folder not in folders:
+                make_folder(to, Path(folder))
+                folders.add(folder)
             return Target(path, fsync=core.config.fsync)
         except UnsafeKey as exc:
             exc.bucket, exc.key = wanted.bucket, wanted.key
@@ -276,13 +277,18 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
             return Settled(scope, item.target)
         return GetTask(scope, item.wanted, store, item.target)
 
-    return run(core, "download", incoming(), make, setting, total=len(listed))
+    try:
+        return run(core, "download", incoming(), make, setting, total=len(listed))
+    finally:
+        if core.config.fsync:
+            for folder in folders:
+                sync_folder(folder)
 
 
 def local_target(path: Path, name: str, fsync: bool) -> Target:
     """Return where one object goes: ``path``, or below it if it is a folder."""
     if path.is_dir():
-        path = key_to_path(path, name.rpartition("/")[2] or name)
+        path = Path(key_to_path(path, name.rpartition("/")[2] or name))
     elif not path.parent.is_dir():
         raise LocalFileNotFound(f"no such folder: {visible(str(path.parent))}")
     return Target(path, fsync=fsync)

@@ -10,7 +10,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from s3nb.errors import InvalidURL, UnsafeKey
@@ -129,7 +128,7 @@ _SEGMENT_BYTES = 255
 _PATH_BYTES = 4096
 
 
-def key_to_path(root: str | os.PathLike[str], key: str, *, windows: bool = os.name == "nt") -> Path:
+def key_to_path(root: str | os.PathLike[str], key: str, *, windows: bool = os.name == "nt") -> str:
     """Return the path below ``root`` that a key is stored under. The only way from a key to a path.
 
     The result is always inside ``root``: a key that climbs, is absolute, or has no exact
@@ -155,8 +154,8 @@ def key_to_path(root: str | os.PathLike[str], key: str, *, windows: bool = os.na
         reason = _refusal(segment, windows)
         if reason:
             raise UnsafeKey(f"no safe local path for the key {visible(repr(key), 200)}: {reason}", key=key)
-    path = Path(root, *segments)
-    if len(os.fsencode(path)) > _PATH_BYTES:
+    path = os.path.join(os.fspath(root), *segments)
+    if len(path) > _PATH_BYTES // 4 and len(os.fsencode(path)) > _PATH_BYTES:
         raise UnsafeKey(f"no safe local path for the key {visible(repr(key), 200)}: path too long", key=key)
     return path
 

@@ -76,9 +76,8 @@ def test_no_key_leads_out_of_its_folder(key: str) -> None:
         path = uri.key_to_path("/safe/root", key)
     except s3nb.UnsafeKey:
         return
-    assert os.path.normpath(path) == str(path)
-    assert str(path).startswith("/safe/root/")
-    assert path.relative_to("/safe/root").as_posix() == key
+    assert os.path.normpath(path) == path
+    assert path == f"/safe/root/{key}"
 
 
 @pytest.mark.parametrize("key", ["..", "a/../b", "/abs", "a//b", "a/", ".", "a/./b", "nul\0", "x" * 256, "a\ud800"])

@@ -109,6 +109,12 @@ class GetTask(Task):
         else:
             super().fail(error)
 
+    def _over(self, outcome: str) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.write = _Cut.nothing  # it holds itself, and us: no collector is needed for so many small objects
+        super()._over(outcome)
+
     def start(self) -> None:
         wanted = self.wanted
         if wanted.offset is not None and wanted.offset < 0:
@@ -137,8 +143,8 @@ class GetTask(Task):
         wanted = self.wanted
         self._release()
         self._headers = headers
-        self.etag = headers.get("etag")
-        length = headers.get("content-length")
+        self.etag = headers.peek("etag")
+        length = headers.peek("content-length")
         size = int(length) if length is not None and length.isdigit() else None
         asked = range_header(wanted.offset, wanted.length)
         cut = None
@@ -322,7 +328,10 @@ class GetTask(Task):
         if trouble is not None:
             self._fail_or_restart(trouble)
         elif self._target is not None and self._fd != -1:
-            self.engine.pool.submit(self._publish)
+            if self._target.fsync:
+                self.engine.pool.submit(self._publish)  # may take long
+            else:
+                self._publish()
         else:
             self._finish_temp()
 
@@ -424,6 +433,11 @@ class _Cut:
         self._take = take
         self._skip = skip
         self._left = size
+
+    @staticmethod
+    def nothing(_: bytes) -> object:
+        """Take nothing."""
+        return False
 
     def __call__(self, data: bytes) -> object:
         if self._skip:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import random
 import re
 import shutil
+import stat
 import tempfile
 import threading
 from collections import deque
@@ -90,7 +93,7 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def create(path: str, size: int | None) -> int:
+def create(path: str, size: int | None, mode: int = 0o600) -> int:
     """Create a file that was not there, for writing by position, and reserve ``size`` bytes for it.
 
     Raises
@@ -98,7 +101,7 @@ def create(path: str, size: int | None) -> int:
     OSError
         Also if the disk is too full for all of it: better now than after an hour. Nothing is left then.
     """
-    fd = os.open(path, _NEW, 0o600)
+    fd = os.open(path, _NEW, mode)
     try:
         if size and size >= _WORTH_RESERVING and hasattr(os, "posix_fallocate"):
             try:
@@ -114,53 +117,52 @@ def create(path: str, size: int | None) -> int:
 
 
 _WORTH_RESERVING = 1 << 20  # below, the write itself is the first to know anyway
-_NO_FALLOCATE = frozenset({22, 38, 95})  # EINVAL, ENOSYS, EOPNOTSUPP: file systems that cannot reserve
+_NO_FALLOCATE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})  # file systems that cannot reserve
 
 
 class Target:
     """A file that is to appear under ``path`` whole, or not at all.
 
-    It is written under ``.NAME.s3nb-<16 hex digits>`` in the same folder, flushed, and renamed.
+    It is written under ``.NAME.s3nb-<16 hex digits>`` in the same folder, flushed, and renamed. The new name is on the
+    disk for good after `sync_folder`, once for all files of a folder.
     """
+
+    __slots__ = ("fsync", "path", "temp")
 
     def __init__(self, path: str | os.PathLike[str], *, fsync: bool) -> None:
         self.path = os.path.abspath(os.fspath(path))
         folder, name = os.path.split(self.path)
-        self.temp = os.path.join(folder, f".{name[:200]}.s3nb-{os.urandom(8).hex()}")
-        self._fsync = fsync
+        # O_EXCL sees to it that nobody else has the name; it need not be a secret
+        self.temp = f"{folder.rstrip(os.sep)}{os.sep}.{name[:200]}.s3nb-{random.getrandbits(64):016x}"
+        self.fsync = fsync
 
     def create(self, size: int | None) -> int:
-        """Open the temporary file; returns its descriptor.
+        """Open the temporary file; returns its descriptor. The mode is that of a file before, else the umask's.
 
         Raises
         ------
         OSError
             No folder, no permission, no room; or the target is a folder.
         """
-        if os.path.isdir(self.path):
-            raise IsADirectoryError(21, "target is a folder", self.path)
-        return create(self.temp, size)
+        mode = None
+        with contextlib.suppress(FileNotFoundError):
+            before = os.stat(self.path)
+            if stat.S_ISDIR(before.st_mode):
+                raise IsADirectoryError(errno.EISDIR, "target is a folder", self.path)
+            mode = before.st_mode & 0o777
+        fd = create(self.temp, size, 0o666)
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(fd, mode)
+        return fd
 
     def publish(self, fd: int) -> None:
-        """Flush, and give the file its name; closes ``fd``. The mode is that of a file before, else the umask's."""
+        """Flush, and give the file its name; closes ``fd``."""
         try:
-            try:
-                mode = os.stat(self.path).st_mode & 0o777
-            except FileNotFoundError:
-                mode = 0o666 & ~_umask()
-            if hasattr(os, "fchmod"):
-                os.fchmod(fd, mode)
-            if self._fsync:
+            if self.fsync:
                 os.fsync(fd)
         finally:
             os.close(fd)
         os.replace(self.temp, self.path)
-        if self._fsync and hasattr(os, "O_DIRECTORY"):
-            folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
     def abandon(self) -> None:
         """Remove the temporary file, if there is one."""
@@ -168,11 +170,14 @@ class Target:
             os.unlink(self.temp)
 
 
-def _umask() -> int:
-    # The only way to ask is to set it. A thread that creates a file in between would see 0o077: private, not public.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Put the names in a folder on the disk, where folders can be flushed."""
+    if hasattr(os, "O_DIRECTORY"):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def make_folder(root: Path, folder: Path) -> None:

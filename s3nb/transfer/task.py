@@ -95,8 +95,9 @@ class Task:
     def _over(self, outcome: str) -> None:
         self.finished = True
         self.count(outcome)
-        if self.on_end is not None:
-            self.on_end(self)
+        on_end, self.on_end = self.on_end, None  # holds the window, which holds us
+        if on_end is not None:
+            on_end(self)
 
 
 class Settled(Task):

@@ -225,7 +225,7 @@ class PutTask(Task):
 
     def stored(self, call: _PutCall, reply: Reply) -> None:
         """A body is in S3."""
-        etag = reply.headers.get("etag") or ""
+        etag = reply.headers.peek("etag") or ""
         if call.number == 0:
             try:
                 self._source.check()
@@ -236,7 +236,7 @@ class PutTask(Task):
             self._live.discard(call)
             self._sent += len(call.body)
             self._close()
-            self.end(Stored(self.place.url, etag.strip('"'), reply.headers.get("x-amz-version-id")))
+            self.end(Stored(self.place.url, etag.strip('"'), reply.headers.peek("x-amz-version-id")))
             return
         with self._lock:
             self._live.discard(call)
@@ -394,7 +394,7 @@ class _PutCall(Call):
 
     def accept(self, reply: Reply) -> Reply:
         place = self.task.place
-        theirs = reply.headers.get("x-amz-checksum-crc32")
+        theirs = reply.headers.peek("x-amz-checksum-crc32")
         if theirs is not None and self.task.engine.config.upload_checksum and theirs != self.digests.crc32:
             raise Again(
                 IntegrityError(

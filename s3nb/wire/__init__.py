@@ -120,30 +120,43 @@ class Request:
 class Headers(Mapping[str, str]):
     """Reply headers by lower-case name, parsed at the first look. Repeated ones are joined by ``", "``.
 
+    ``raw`` is the head as it came, status line and all.
     Bytes are read as UTF-8 where they are UTF-8, else as Latin-1 (RFC 9110, 5.5 leaves it open).
     """
 
-    __slots__ = ("_lines", "_parsed")
+    __slots__ = ("_parsed", "_raw")
 
-    def __init__(self, lines: Sequence[bytes] | None = None, pairs: Mapping[str, str] | None = None) -> None:
-        self._lines = lines
+    def __init__(self, raw: bytes = b"", pairs: Mapping[str, str] | None = None) -> None:
+        self._raw = raw
         self._parsed: dict[str, str] | None = None if pairs is None else {k.lower(): v for k, v in pairs.items()}
 
     def _parse(self) -> dict[str, str]:
         parsed: dict[str, str] = {}
-        for line in self._lines or ():
-            name, colon, value = line.partition(b":")
-            if not colon or line.startswith(b"HTTP/"):
+        raw = self._raw
+        if raw.isascii():
+            lines = raw.decode("ascii").split("\r\n")
+        else:
+            lines = [_text(line) for line in raw.split(b"\r\n")]
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon or line.startswith("HTTP/"):
                 continue
-            try:
-                text = value.strip().decode()
-            except UnicodeDecodeError:
-                text = value.strip().decode("latin-1")
-            field = name.strip().lower().decode("latin-1")
-            parsed[field] = f"{parsed[field]}, {text}" if field in parsed else text
-        self._lines = None
+            name = name.lower()
+            value = value.strip()
+            parsed[name] = f"{parsed[name]}, {value}" if name in parsed else value
+        self._raw = b""
         self._parsed = parsed
         return parsed
+
+    def peek(self, name: str) -> str | None:
+        """Return one value, of a header that does not come twice, without parsing the others."""
+        if self._parsed is not None:
+            return self._parsed.get(name)
+        raw = self._raw
+        at = raw.lower().find(b"\n%b:" % name.encode())
+        if at == -1:
+            return None
+        return _text(raw[at + len(name) + 2 : raw.find(b"\n", at + 1)]).strip()
 
     def __getitem__(self, name: str) -> str:
         parsed = self._parsed
@@ -164,6 +177,13 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 class Reply:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import selectors
 import socket
 import threading
@@ -49,7 +50,44 @@ _KINDS = {
     pycurl.E_SSL_ISSUER_ERROR: "tls",
 }
 
+_BLANK = b"\r\n"
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+class _Poll:
+    """Readiness of many descriptors. Where there is epoll it is used bare: a descriptor comes and goes with every
+    exchange, and `selectors` takes several times as long for that.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._selector = None if self._epoll is not None else selectors.DefaultSelector()
+
+    def set(self, fd: int, read: bool, write: bool, known: bool) -> None:
+        """Watch a descriptor, or change what it is watched for."""
+        if self._epoll is not None:
+            mask = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
+            (self._epoll.modify if known else self._epoll.register)(fd, mask)
+        elif self._selector is not None:
+            mask = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
+            (self._selector.modify if known else self._selector.register)(fd, mask)
+
+    def drop(self, fd: int) -> None:
+        """Watch a descriptor no more."""
+        with contextlib.suppress(FileNotFoundError, KeyError):  # closed before we were told
+            (self._epoll or self._selector).unregister(fd)  # type: ignore[union-attr]
+
+    def wait(self, timeout: float | None) -> list[tuple[int, bool, bool]]:
+        """Return ``(descriptor, readable, writable)``; trouble on a descriptor counts as both."""
+        if self._epoll is not None:
+            events = self._epoll.poll(timeout)
+            return [(fd, bool(mask & ~select.EPOLLOUT), bool(mask & ~select.EPOLLIN)) for fd, mask in events]
+        assert self._selector is not None
+        ready = self._selector.select(timeout)
+        return [(key.fd, bool(m & selectors.EVENT_READ), bool(m & selectors.EVENT_WRITE)) for key, m in ready]
+
+    def close(self) -> None:
+        (self._epoll or self._selector).close()  # type: ignore[union-attr]
 
 
 class _Exchange(Future[Reply]):
@@ -83,7 +121,7 @@ class _Slot:
     """An easy handle of one shape, and the state of the exchange it is making."""
 
     __slots__ = (
-        "easy", "error", "exchange", "fault", "lines", "offset", "pieces", "shape", "silence", "size", "stopped", "write"
+        "easy", "error", "exchange", "fault", "head", "lines", "offset", "pieces", "shape", "silence", "size", "stopped", "write"
     )  # fmt: skip
 
     def __init__(self, shape: str) -> None:
@@ -95,6 +133,7 @@ class _Slot:
         self.lines: list[bytes] = []
         self.pieces: list[bytes] = []
         self.write: Callable[[bytes], object] | None = None
+        self.head: tuple[int, Headers] | None = None
         self.error: BaseException | None = None
         self.fault = "sink"
         self.stopped = False
@@ -120,13 +159,12 @@ class _Slot:
     def _open_body(self) -> Callable[[bytes], object]:
         assert self.exchange is not None
         sink = self.exchange.sink
-        head = self._head()
-        status = int(head[0].split(None, 2)[1])  # libcurl has checked the line; getinfo is not allowed here
+        status, headers = self.head = self._head()  # getinfo is not allowed here
         if not 200 <= status < 300:
             return self._keep_some
         if sink is None:
             return self.pieces.append
-        if not sink.begin(status, Headers(head)):
+        if not sink.begin(status, headers):
             return _refuse
         return sink.write
 
@@ -135,13 +173,14 @@ class _Slot:
             self.pieces.append(data[: KEPT_BODY - self.size])
             self.size += len(data)
 
-    def _head(self) -> list[bytes]:
-        """Return the lines of the last head: a 100 Continue or a proxy's reply may have come before."""
+    def _head(self) -> tuple[int, Headers]:
+        """Return status and headers of the last head: a 100 Continue or a proxy's reply may have come before, trailers after."""
         lines = self.lines
-        for at in range(len(lines) - 1, -1, -1):
-            if lines[at].startswith(b"HTTP/"):
-                return lines[at:]
-        return lines
+        if _BLANK in lines[:-1]:
+            heads = [at for at, line in enumerate(lines) if line.startswith(b"HTTP/")]
+            lines = lines[heads[-1] :] if heads else lines
+        status = int(lines[0].split(None, 2)[1]) if lines else 0  # libcurl has checked the line
+        return status, Headers(b"".join(lines))
 
     def on_read(self, size: int) -> Any:
         assert self.exchange is not None
@@ -196,9 +235,11 @@ class _Lane:
         self._live: set[_Exchange] = set()
         self._idle: dict[str, list[_Slot]] = {}
         self._due: float | None = None
-        self._sockets: dict[int, socket.socket | None] = {}
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._reader, selectors.EVENT_READ, None)
+        self._watched: set[int] = set()
+        self._sockets: dict[int, socket.socket | None] = {}  # by number, which libcurl uses again and again
+        self._poll = _Poll()
+        self._bell = self._reader.fileno()
+        self._poll.set(self._bell, True, False, False)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
@@ -253,26 +294,23 @@ class _Lane:
         if self._inbox or self._closing:
             self._asleep = False
             timeout = 0.0
-        events = self._selector.select(timeout)
+        events = self._poll.wait(timeout)
         self._asleep = False
-        for key, mask in events:
-            sock = key.data
-            if key.fileobj is self._reader:
+        watched = self._watched
+        for fd, readable, writable in events:
+            if fd == self._bell:
                 self._drain()
                 continue
-            action = 0
-            if mask & selectors.EVENT_READ:
-                action |= pycurl.CSELECT_IN
-            if mask & selectors.EVENT_WRITE:
-                action |= pycurl.CSELECT_OUT
-            multi.socket_action(key.fd, action)
-            if sock is not None and mask & selectors.EVENT_READ:
-                # Linux leaves this mode by itself. Without it a server that writes head and body apart
-                # under Nagle's algorithm waits 40 ms for our delayed ACK, at every small object.
-                try:
-                    sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK or 0, 1)
-                except OSError:
-                    continue  # libcurl has closed it
+            if fd not in watched:
+                continue  # an event before it in this very list has ended its exchange
+            multi.socket_action(fd, (pycurl.CSELECT_IN if readable else 0) | (pycurl.CSELECT_OUT if writable else 0))
+            if readable and fd in watched:
+                # More is to come, and Linux may delay the ACK. A server that writes head and body apart under Nagle's
+                # algorithm then waits 40 ms for it, at every small object. The mode ends by itself: set it each time.
+                sock = self._sockets[fd]
+                if sock is not None:
+                    with contextlib.suppress(OSError):  # libcurl has closed it
+                        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK or 0, 1)
         self._collect()
 
     def _drain(self) -> None:
@@ -332,8 +370,7 @@ class _Lane:
             return
         error = slot.error
         if error is None and (code == 0 or slot.stopped):
-            status = slot.easy.getinfo(pycurl.RESPONSE_CODE)
-            headers = Headers(slot._head())
+            status, headers = slot.head or slot._head()
             if not slot.pieces:
                 body = b""
             else:
@@ -375,7 +412,8 @@ class _Lane:
         slot.fault = "sink"
         slot.stopped = False
         slot.pieces = []
-        slot.lines = []
+        slot.lines.clear()
+        slot.head = None
         slot.size = 0
         slot.offset = 0
         if slot.shape == "send":
@@ -385,28 +423,21 @@ class _Lane:
     # -- libcurl's callbacks for the loop ----------------------------------------------------
 
     def _on_socket(self, event: int, fd: int, _multi: object, _data: object) -> None:
+        watched = self._watched
         if event == pycurl.POLL_REMOVE:
-            if fd in self._sockets:
-                self._selector.unregister(fd)
-                sock = self._sockets.pop(fd)
-                if sock:
-                    sock.detach()  # the descriptor is libcurl's to close
+            if fd in watched:
+                watched.discard(fd)
+                self._poll.drop(fd)
             return
-        mask = 0
-        if event & pycurl.POLL_IN:
-            mask |= selectors.EVENT_READ
-        if event & pycurl.POLL_OUT:
-            mask |= selectors.EVENT_WRITE
-        if fd in self._sockets:
-            self._selector.modify(fd, mask, self._sockets[fd])
-            return
-        sock = None
-        if _QUICKACK is not None:
-            # libcurl also watches descriptors that are no sockets: its resolver's threads report through one
-            with contextlib.suppress(OSError):
-                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=fd)
-        self._sockets[fd] = sock
-        self._selector.register(fd, mask, sock)
+        self._poll.set(fd, bool(event & pycurl.POLL_IN), bool(event & pycurl.POLL_OUT), fd in watched)
+        watched.add(fd)
+        if fd not in self._sockets:
+            sock = None
+            if _QUICKACK is not None:
+                # libcurl also watches descriptors that are no sockets: its resolver's threads report through one
+                with contextlib.suppress(OSError):
+                    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=fd)
+            self._sockets[fd] = sock
 
     def _on_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -450,7 +481,6 @@ class _Lane:
         url = f"{endpoint.scheme}://{endpoint.host}{path}"
         easy.setopt(pycurl.URL, f"{url}?{query}" if query else url)
         easy.setopt(pycurl.HTTPHEADER, sent)
-        easy.setopt(pycurl.HEADERFUNCTION, slot.lines.append)
         if shape == "send":
             easy.setopt(pycurl.CUSTOMREQUEST, method)
             easy.setopt(pycurl.POSTFIELDS, body or b"")
@@ -472,6 +502,7 @@ class _Lane:
         easy = slot.easy
         self._wire.configure(easy)
         easy.setopt(pycurl.WRITEFUNCTION, slot.on_body)
+        easy.setopt(pycurl.HEADERFUNCTION, slot.lines.append)
         if shape == "get":
             easy.setopt(pycurl.HTTPGET, 1)
         elif shape == "head":
@@ -506,9 +537,9 @@ class _Lane:
         self._multi.close()
         for sock in self._sockets.values():
             if sock is not None:
-                sock.detach()
+                sock.detach()  # the descriptor is libcurl's to close
         self._sockets.clear()
-        self._selector.close()
+        self._poll.close()
         self._reader.close()
         self._writer.close()
 

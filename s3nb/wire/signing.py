@@ -61,7 +61,7 @@ class _Day:
     keys: Keys
     date: str  # YYYYMMDD
     scope: str
-    signing_key: bytes
+    mac: hmac.HMAC  # keyed; copied for each signature, which takes a third of starting anew
 
     def __repr__(self) -> str:
         return f"<signing key of {self.date}>"
@@ -238,7 +238,7 @@ class Signer:
         day = self._day
         if day is None or day.date != date or (day.keys is not keys and day.keys != keys):
             scope = f"{date}/{self.region}/{self.service}/aws4_request"
-            day = self._day = _Day(keys, date, scope, _derive(keys, scope))
+            day = self._day = _Day(keys, date, scope, hmac.new(_derive(keys, scope), digestmod="sha256"))
         return day
 
 
@@ -264,7 +264,9 @@ def _sign(
     lines = "\n".join([f"{name}:{value}" for name, value in items])
     request = f"{method}\n{path}\n{query}\n{lines}\n\n{names}\n{payload_hash}"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{day.scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    return names, hmac.digest(day.signing_key, text.encode(), "sha256").hex()
+    mac = day.mac.copy()
+    mac.update(text.encode())
+    return names, mac.hexdigest()
 
 
 def _canonical(headers: Pairs) -> dict[str, str]:
