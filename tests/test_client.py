@@ -30,6 +30,8 @@ from s3nb import (
     S3PutObject,
     TransferConfig,
 )
+from s3nb.transfer import copy
+from s3nb.transfer.upload import Placed
 
 from .conftest import Server
 
@@ -540,7 +542,7 @@ def test_copies_keep_bytes_type_and_metadata(s3: S3) -> None:
     found = s3.get("copy")
     assert (found.blob, found.content_type, found.metadata) == (b"x", "text/x", {"m": 1})
     s3.copy("a b?", "other", metadata={"m": 2})
-    assert s3.info("other").metadata == {"m": 2}
+    assert (s3.info("other").metadata, s3.info("other").content_type) == ({"m": 2}, "text/x")
     assert [str(u)[-2:] for u in s3.copy_many([("copy", "c1"), ("copy", "c2")])] == ["c1", "c2"]
     s3.move("c1", "moved")
     assert not s3.exists("c1")
@@ -549,6 +551,25 @@ def test_copies_keep_bytes_type_and_metadata(s3: S3) -> None:
         s3.copy("none", "x")
     with pytest.raises(InvalidURL, match="same"):
         s3.move("moved", "moved")
+
+
+def test_what_is_too_large_for_one_copy_request_is_copied_in_parts(
+    s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "_COPY_PART", 5 << 20)
+
+    class Large(copy.CopyTask):
+        """Begins as after a refusal of the plain request, which takes an object of 5 GiB."""
+
+        def start(self) -> None:
+            self.begin_parts(len(body), (("content-type", "text/x"),))
+
+    body = blocks(12 << 20)
+    s3.put("large", body, content_type="text/x")
+    source = copy.From(bucket, "large", f"s3://{bucket}/large")
+    s3._core.run(Large(s3._core.scope("copy", 1), source, Placed(bucket, "copied", f"s3://{bucket}/copied")))
+    found = s3.get("copied")
+    assert (found.blob, found.content_type) == (body, "text/x")
 
 
 def test_deleting_is_idempotent(s3: S3) -> None:

@@ -49,6 +49,7 @@ class CopyTask(Task):
         "_lock",
         "_next",
         "_parts",
+        "_source_etag",
         "_source_headers",
         "_trouble",
         "_under_way",
@@ -65,6 +66,7 @@ class CopyTask(Task):
         self._upload_id = ""
         self._parts: list[Part] = []
         self._etags: dict[int, tuple[str, str | None]] = {}
+        self._source_etag: str | None = None  # all parts come from this one version
         self._under_way = 0
         self._next = 0  # index of the part that nobody copies yet
         self._done = 0
@@ -75,9 +77,27 @@ class CopyTask(Task):
         return self._done
 
     def start(self) -> None:
-        headers = [("x-amz-copy-source", self.source.header()), *self.place.headers]
-        if any(n.lower().startswith("x-amz-meta-") or n.lower() == "content-type" for n, _ in self.place.headers):
-            headers.append(("x-amz-metadata-directive", "REPLACE"))
+        if any(n.lower().startswith("x-amz-meta-") for n, _ in self.place.headers):
+            # replacing the metadata drops the source's content type and the like as well, unless they are said again
+            self._ask(self._look(), lambda reply: reply, self._described)
+        else:
+            self._copy(())
+
+    def _look(self) -> Request:
+        query = () if self.source.version_id is None else (("versionId", self.source.version_id),)
+        return Request("HeadObject", "HEAD", self.source.bucket, self.source.key, query=query)
+
+    def _described(self, done: Future[Reply]) -> None:
+        error = done.exception()
+        if error is not None:
+            self.fail(error)
+            return
+        named = {n.lower() for n, _ in self.place.headers}
+        carried = [(k, v) for k, v in done.result().headers.items() if k in _CARRIED and k not in named]
+        self._copy((("x-amz-metadata-directive", "REPLACE"), *carried))
+
+    def _copy(self, more: Sequence[tuple[str, str]]) -> None:
+        headers = (("x-amz-copy-source", self.source.header()), *self.place.headers, *more)
         request = Request("CopyObject", "PUT", self.place.bucket, self.place.key, headers=headers, silence=_PATIENT)
         self._ask(request, self._read_copy, self._copied)
 
@@ -102,9 +122,7 @@ class CopyTask(Task):
             self.end(Stored(self.place.url, etag, version))
         elif isinstance(error, S3Error) and error.code in ("InvalidRequest", "EntityTooLarge") and error.status == 400:
             # perhaps over 5 GiB, which one request does not copy: ask how large it is
-            query = () if self.source.version_id is None else (("versionId", self.source.version_id),)
-            request = Request("HeadObject", "HEAD", self.source.bucket, self.source.key, query=query)
-            self._ask(request, lambda reply: reply, lambda head: self._sized(head, error))
+            self._ask(self._look(), lambda reply: reply, lambda head: self._sized(head, error))
         else:
             self.fail(error)
 
@@ -115,6 +133,7 @@ class CopyTask(Task):
             return
         headers = done.result().headers
         size = int(headers.get("content-length", "0"))
+        self._source_etag = headers.get("etag")
         if size <= MAX_COPY_SIZE:
             self.fail(first)
             return
@@ -155,6 +174,7 @@ class CopyTask(Task):
             headers=(
                 ("x-amz-copy-source", self.source.header()),
                 ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}"),
+                *((("x-amz-copy-source-if-match", self._source_etag),) if self._source_etag else ()),
             ),
         )  # fmt: skip
         self._ask(request, self._read_copy, lambda done: self._part_copied(done, part))
