@@ -54,6 +54,8 @@ class TransferConfig:
         Seconds: first and longest pause between tries (full jitter).
     throttle_base : float
         Seconds: first pause after S3 asked for fewer requests.
+    verify : bool
+        Compare what was fetched, and what was stored, with the strongest digest that S3 has of it.
     upload_checksum : bool
         Send a CRC32 with every upload, for S3 to compare.
     sign_payload : bool or None
@@ -83,6 +85,7 @@ class TransferConfig:
     backoff_base: float = 0.05
     backoff_cap: float = 20.0
     throttle_base: float = 1.0
+    verify: bool = True
     upload_checksum: bool = True
     sign_payload: bool | None = None
     fsync: bool = True
@@ -90,9 +93,14 @@ class TransferConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in ("sign_payload", "upload_checksum", "fsync", "memory_object", "memory_budget") and (
-                isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0
-            ):
+            if field.name not in (
+                "sign_payload",
+                "upload_checksum",
+                "verify",
+                "fsync",
+                "memory_object",
+                "memory_budget",
+            ) and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
                 raise ValueError(f"TransferConfig.{field.name} must be a positive number, not {value!r}")
         if not MIN_PART_SIZE <= self.part_size <= MAX_PART_SIZE:
             raise ValueError(f"TransferConfig.part_size must be 5 MiB to 5 GiB, not {self.part_size!r} bytes")

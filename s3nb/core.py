@@ -159,6 +159,9 @@ class _ByBucket:
     def presign(self, request: Request, expires: int) -> str:
         return self._wire(request.bucket).presign(request, expires)
 
+    def checks_uploads(self, bucket: str) -> bool:
+        return self._wire(bucket).checks_uploads(bucket)
+
     def signs_payload(self, bucket: str) -> bool:
         return self._wire(bucket).signs_payload(bucket)
 

@@ -106,7 +106,7 @@ class S3Object:
 
     __slots__ = (
         "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_path", "_range", "_size",
-        "_storage_class", "_store", "_url", "_version_id",
+        "_storage_class", "_store", "_url", "_verified", "_version_id",
     )  # fmt: skip
 
     def __init__(
@@ -125,7 +125,9 @@ class S3Object:
         last_modified: float | None = None,
         storage_class: str | None = None,
         version_id: str | None = None,
+        verified: str | None = None,
     ) -> None:
+        self._verified = verified
         self._base = base
         self._url = url
         self._size = size
@@ -231,6 +233,15 @@ class S3Object:
         """The bytes as UTF-8, with U+FFFD for what is not; None if they were not fetched."""
         blob = self.blob
         return None if blob is None else blob.decode("utf-8", "replace")
+
+    @property
+    def verified(self) -> str | None:
+        """By what the bytes were found to be those that S3 holds; None if none were fetched.
+
+        ``"crc64nvme"``, ``"crc32c"``, ``"crc32"``, ``"sha256"``, ``"sha1"``: a checksum of all of them; ``"composite"``: of the
+        parts that they were uploaded in; ``"etag"``: an MD5; ``"size"``: their number only, as there was nothing better.
+        """
+        return self._verified
 
     def release(self) -> None:
         """Give up the bytes now: memory and file. For loops that run longer than the disk is large."""
@@ -355,7 +366,7 @@ class S3Object:
 
 
 _PICKLED = (
-    "_base", "_data", "_etag", "_headers", "_modified", "_path", "_range", "_size", "_storage_class", "_url", "_version_id",
+    "_base", "_data", "_etag", "_headers", "_modified", "_path", "_range", "_size", "_storage_class", "_url", "_verified", "_version_id",
 )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def facts(item: Any) -> str:
     if item.metadata is None:
         rows += _mapping("raw_metadata", item.raw_metadata)
     if item.downloaded:
-        rows.append(("local", "yes"))
+        rows.append(("local", f"yes, verified by {item.verified}"))
     return "\n".join(columns(rows, (False, False)))
 
 

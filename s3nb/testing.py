@@ -297,6 +297,9 @@ class MemoryWire(Wire):
     def presign(self, request: Request, expires: int) -> str:
         return f"memory://{request.bucket}/{quote_plus(request.key)}?expires={expires}"
 
+    def checks_uploads(self, bucket: str) -> bool:
+        return False
+
     def signs_payload(self, bucket: str) -> bool:
         return False
 

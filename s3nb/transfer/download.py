@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import NamedTuple
 
+from s3nb.checksum import CRC32, SIZE, Crc, Expected, crc, expected, of_etag, of_part, of_parts, whole
 from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
 from s3nb.model import RangeInfo, S3Object
 from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts, range_header
@@ -22,6 +24,17 @@ from s3nb.transfer.attempt import Again, Call, Scope
 from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
 from s3nb.wire import Headers, Reply, Request, Sink
+
+_INLINE = 64 * 1024  # bodies up to this size are hashed on the wire's thread: changing threads would take longer
+_WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
+
+
+class Sum(NamedTuple):
+    """The CRC of bytes ``[start, stop)`` as they arrived."""
+
+    start: int
+    stop: int
+    value: int
 
 
 class Wanted:
@@ -64,8 +77,9 @@ class GetTask(Task):
     """Get one object, or a piece of it, into memory, a temporary file, or a file of the user's."""
 
     __slots__ = (
-        "_arrived", "_body", "_fd", "_front", "_headers", "_held", "_live", "_lock", "_opening", "_parts", "_path", "_range", "_restarted",
-        "_size", "_start", "_store", "_taken_back", "_target", "_trouble", "etag", "known_size", "wanted",
+        "_arrived", "_body", "_crc", "_doubted", "_fd", "_front", "_headers", "_held", "_live", "_lock", "_opening", "_parts",
+        "_path", "_range", "_restarted", "_size", "_start", "_store", "_sums", "_suspects", "_taken_back", "_target", "_trouble",
+        "_verified", "_want", "etag", "known_size", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +97,7 @@ class GetTask(Task):
         self._target = target
         self._lock = threading.Lock()
         self._restarted = False
+        self._doubted: str | None = None  # the sum that the bytes had when they first did not agree
         self._reset()
 
     def _reset(self) -> None:
@@ -100,6 +115,11 @@ class GetTask(Task):
         self._taken_back = 0  # parts from this index on are taken by ranges
         self._arrived = 0  # bytes of calls that have ended
         self._live: set[_RangeCall | _OpeningCall] = set()
+        self._want = SIZE
+        self._crc: Crc | None = None  # kept while bytes go to a file
+        self._sums: list[Sum] = []  # of what has arrived
+        self._suspects: list[Sum] | None = None  # yet to be fetched again
+        self._verified = "size"
         self._trouble: BaseException | None = None
         self._opening: _OpeningCall | None = None
 
@@ -165,6 +185,12 @@ class GetTask(Task):
         if size is not None:
             self._range = RangeInfo(total if total is not None else -1, start, size)
         config = self.engine.config
+        if (
+            config.verify
+            and asked is None
+            and (headers.mentions("x-amz-checksum-") or of_etag({"etag": self.etag or ""}).value)
+        ):
+            self._want = expected(headers)
         opening = self._opening
         assert opening is not None
         if self._target is None and size is not None and size <= config.memory_object and self._store.hold(size):
@@ -174,6 +200,8 @@ class GetTask(Task):
                 return _Cut(take, *cut)
             return take
         self._open_file(size)
+        if self._want is not SIZE:
+            self._crc = crc(self._want.kind) or CRC32
         if cut is not None:
             return _Cut(self._append, *cut)
         if size is None or self.etag is None or size < config.split_threshold:
@@ -267,6 +295,7 @@ class GetTask(Task):
 
     def range_done(self, call: _RangeCall) -> None:
         """A range has all its bytes."""
+        self.arrived(call.start, call.stop, call.sum)
         self._take_from_back()
         self._leave(call, None)
 
@@ -286,7 +315,12 @@ class GetTask(Task):
                 return
             self._live.discard(call)
             self._arrived = len(data)
-            self.end(self._object(data=data))
+            if self._want is SIZE:
+                self.end(self._object(data=data))
+            elif len(data) <= _INLINE or self._crc_of(self._want):
+                self._check_body(data)
+            else:
+                self.engine.pool.submit(self._guarded, lambda: self._check_body(data))
             return
         self._leave(call, None)
 
@@ -295,6 +329,7 @@ class GetTask(Task):
         if self._fd == -1 or self.etag is None or self._size is None:
             return False
         stop = call.stop if self._parts else self._size
+        self.arrived(call.start, call.at, call.sum)
         if call.at < stop:
             rest = _RangeCall(self, call.at, stop)
             with self._lock:
@@ -327,13 +362,152 @@ class GetTask(Task):
             trouble = self._trouble
         if trouble is not None:
             self._fail_or_restart(trouble)
-        elif self._target is not None and self._fd != -1:
-            if self._target.fsync:
-                self.engine.pool.submit(self._publish)  # may take long
-            else:
-                self._publish()
         else:
+            self._judge()
+
+    # -- are they the bytes that S3 holds? ------------------------------------------------------
+
+    @staticmethod
+    def _crc_of(want: Expected) -> Crc | None:
+        return None if want.parts else crc(want.kind)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as exc:
+            self._release()
+            self.fail(exc)
+
+    def _check_body(self, data: bytes) -> None:
+        """Judge a body in memory."""
+        want = self._want
+        if want.parts > 1:
+            self.end(self._object(data=data))  # no object this small has several parts that S3 would have taken
+            return
+        found = of_parts(want, [of_part(want, [data])]) if want.parts else whole(want, [data])
+        if found == want.value:
+            self._verified = want.kind
+        elif self._doubted is None:
+            self._again(found)
+            return
+        elif want.kind != "etag" or found != self._doubted:
+            self._release()
+            self.fail(self._wrong(found))
+            return
+        # else: the same bytes twice, and an ETag that looks like an MD5 and is none
+        self.end(self._object(data=data))
+
+    def _again(self, found: str) -> None:
+        """Fetch the whole object once more."""
+        self._release()
+        doubted = found
+        self._reset()
+        self._doubted = doubted
+        self.scope.progress.retried()
+        self._open()
+
+    def _wrong(self, found: str) -> S3Error:
+        want = self._want
+        return self._error(IntegrityError, f"{want.kind} of what came is {found}, S3 has {visible(want.value, 100)}")
+
+    def _judge(self) -> None:
+        """Judge a file whose bytes have all arrived."""
+        want = self._want
+        known = self._crc_of(want)
+        if want is SIZE:
+            self._finish()
+        elif known is not None:
+            value = 0
+            for part in sorted(self._sums):
+                value = known.combine(value, part.value, part.stop - part.start)
+            self._compare(known.text(value))
+        elif want.parts:
+            query = (*self.wanted.query(), ("partNumber", "1"))
+            request = Request("HeadObject", "HEAD", self.wanted.bucket, self.wanted.key, query=query)
+            future = self.engine.request(self.scope, request, lambda reply: reply)
+            future.add_done_callback(lambda done: self.engine.pool.submit(self._guarded, lambda: self._measure(done)))
+        else:
+            self.engine.pool.submit(self._guarded, lambda: self._compare(whole(want, self._pieces(0, self._size or 0))))
+
+    def _measure(self, done: Future[Reply]) -> None:
+        """Compute the sum of the parts' sums, if the server says how long they are."""
+        want, size = self._want, self._size or 0
+        error = done.exception()
+        length = 0 if error is not None else int(done.result().headers.get("content-length", "0"))
+        if isinstance(error, CancelledError):
+            raise error
+        if not length or -(-size // length) != want.parts:
+            # Not told, or parts of several sizes. A sum over the part size that we would take may still agree.
+            length = self.engine.config.part_size
+            if -(-size // length) != want.parts or self._sum_of_parts(length) != want.value:
+                self._finish()
+                return
+            self._verified = want.kind
+            self._finish()
+            return
+        self._compare(self._sum_of_parts(length))
+
+    def _sum_of_parts(self, length: int) -> str:
+        size = self._size or 0
+        starts = range(0, size, length)
+        return of_parts(self._want, [of_part(self._want, self._pieces(at, min(at + length, size))) for at in starts])
+
+    def _pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        for at in range(start, stop, 1 << 20):
+            if self.scope.cancelled:
+                raise CancelledError
+            yield os.pread(self._fd, min(1 << 20, stop - at), at)
+
+    def _compare(self, found: str) -> None:
+        want = self._want
+        if found == want.value:
+            self._verified = want.kind
+            self._finish()
+            return
+        if self._suspects is None:
+            self._doubted = found
+            self._suspects = sorted(self._sums, reverse=True)
+            self.scope.progress.retried()
+        self._next_suspect(found)
+
+    def _next_suspect(self, found: str) -> None:
+        """Fetch the next range once more. Which of them is wrong the sum of all does not tell."""
+        assert self._suspects is not None
+        if self._suspects:
+            part = self._suspects.pop()
+            call = _RangeCall(self, part.start, part.stop, part)
+            self._live.add(call)
+            self.engine.submit(call)
+        elif self._want.kind in ("etag", "composite") and found == self._doubted:
+            self._finish()  # every byte came twice, the same both times: what was taken for a sum of them is none
+        else:
+            self._release()
+            self.fail(self._wrong(found))
+
+    def fetched_again(self, call: _RangeCall, before: Sum) -> None:
+        """A range has come a second time."""
+        self._live.discard(call)
+        fresh = Sum(call.start, call.stop, call.sum)
+        if fresh == before:
+            self._next_suspect(self._doubted or "")
+            return
+        self._sums = [fresh if s == before else s for s in self._sums]
+        self._doubted = None
+        self._judge()
+
+    def arrived(self, start: int, stop: int, value: int) -> None:
+        """Note the sum of bytes that have all arrived."""
+        if self._crc is not None and stop > start:
+            self._sums.append(Sum(start, stop, value))
+
+    def _finish(self) -> None:
+        """The bytes are good: give them their place."""
+        if self._target is None:
             self._finish_temp()
+        elif self._target.fsync:
+            self.engine.pool.submit(self._publish)  # may take long
+        else:
+            self._publish()
 
     def _fail_or_restart(self, trouble: BaseException) -> None:
         self._release()
@@ -416,6 +590,7 @@ class GetTask(Task):
             data=data,
             path=path,
             given=given,
+            verified=self._verified,
             store=self._store,
             etag=self.etag.strip('"') if self.etag and not wanted.info else None,
             version_id=wanted.version_id,
@@ -453,12 +628,14 @@ class _Cut:
 class _OpeningCall(Call):
     """The first GET of an object; its own sink."""
 
-    __slots__ = ("at", "opened", "stop", "task", "write")
+    __slots__ = ("at", "opened", "start", "stop", "sum", "task", "write")
 
     def __init__(self, task: GetTask) -> None:
         super().__init__(task.scope)
         self.task = task
         self.at = 0  # next byte of the object's range
+        self.start = 0  # where the running sum began
+        self.sum = 0
         self.stop = -1  # end of the part being received; -1: receive everything
         self.opened = False
         self.write: Callable[[bytes], object] = self.write_front
@@ -473,13 +650,16 @@ class _OpeningCall(Call):
             # No Range header asks for nothing: a HEAD says whether there is anything to have none of.
             return Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query()), None
         asked = range_header(wanted.offset, wanted.length)
-        headers = () if asked is None else (("Range", asked),)
+        if asked is not None:
+            headers: tuple[tuple[str, str], ...] = (("Range", asked),)
+        else:
+            headers = _WITH_CHECKSUM if self.task.engine.config.verify else ()
         return Request("GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers), self
 
     # the sink
 
     def begin(self, status: int, headers: Headers) -> bool:
-        self.at = 0
+        self.at = self.start = self.sum = 0
         self.stop = -1
         self.write = self.task.opened(status, headers)
         self.opened = True
@@ -487,20 +667,28 @@ class _OpeningCall(Call):
 
     def write_front(self, data: bytes) -> object:
         task = self.task
-        at = self.at
-        while self.stop != -1 and at + len(data) >= self.stop:
+        running = task._crc
+        while self.stop != -1 and self.at + len(data) >= self.stop:
             # the end of a part: take the next one, or stop where a range has begun
-            room = self.stop - at
+            room = self.stop - self.at
+            part, data = data[:room], data[room:]
+            if part:
+                self._take(part, running)
+            task.arrived(self.start, self.stop, self.sum)
+            self.start, self.sum = self.stop, 0
             more = task.next_front()
             if more is None:
-                if room:
-                    task.write_at(data[:room], at)
-                self.at = self.stop
                 return False
             self.stop = more
-        task.write_at(data, at)
-        self.at = at + len(data)
+        if data:
+            self._take(data, running)
         return None
+
+    def _take(self, data: bytes, running: Crc | None) -> None:
+        self.task.write_at(data, self.at)
+        self.at += len(data)
+        if running is not None:
+            self.sum = running.update(data, self.sum)
 
     # the call
 
@@ -519,6 +707,7 @@ class _OpeningCall(Call):
         return reply
 
     def done(self, result: Reply) -> None:
+        self.task.arrived(self.start, self.at, self.sum)
         self.task.opening_done(self, result)
 
     def interrupted(self) -> bool:
@@ -532,14 +721,16 @@ class _OpeningCall(Call):
 class _RangeCall(Call):
     """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut. Its own sink."""
 
-    __slots__ = ("at", "start", "stop", "task")
+    __slots__ = ("at", "before", "start", "stop", "sum", "task")
 
-    def __init__(self, task: GetTask, start: int, stop: int) -> None:
+    def __init__(self, task: GetTask, start: int, stop: int, before: Sum | None = None) -> None:
         super().__init__(task.scope)
         self.task = task
         self.start = start
         self.at = start
         self.stop = stop
+        self.sum = 0
+        self.before = before  # this range was fetched before, with this sum
 
     @property
     def received(self) -> int:
@@ -548,7 +739,9 @@ class _RangeCall(Call):
     def make(self) -> tuple[Request, Sink | None]:
         wanted = self.task.wanted
         first = self.task._start + self.at
-        headers = (("Range", f"bytes={first}-{self.task._start + self.stop - 1}"), ("If-Match", self.task.etag or ""))
+        headers = [("Range", f"bytes={first}-{self.task._start + self.stop - 1}")]
+        if self.task.etag:
+            headers.append(("If-Match", self.task.etag))
         return Request(
             "GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers, bulk=True
         ), self
@@ -569,6 +762,9 @@ class _RangeCall(Call):
             raise self.task._error(IntegrityError, f"more bytes came than the range {self.start}-{self.stop - 1} has")
         self.task.write_at(data, self.at)
         self.at += len(data)
+        running = self.task._crc
+        if running is not None:
+            self.sum = running.update(data, self.sum)
         return None
 
     def accept(self, reply: Reply) -> Reply:
@@ -577,7 +773,10 @@ class _RangeCall(Call):
         return reply
 
     def done(self, result: Reply) -> None:
-        self.task.range_done(self)
+        if self.before is not None:
+            self.task.fetched_again(self, self.before)
+        else:
+            self.task.range_done(self)
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, S3Error) and error.status == 412:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from s3nb.checksum import Digests, pieces_of
+from s3nb.checksum import Digests, of_etag, pieces_of
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, stream_part_size, upload_part_size
@@ -357,12 +357,14 @@ class _PutCall(Call):
         self.number = number
         self.body = body
         self.headers = list(headers)
-        self.digests = Digests(sha256=task.engine.wire.signs_payload(task.place.bucket))
+        wire, bucket = task.engine.wire, task.place.bucket
+        compare = task.engine.config.verify and not wire.checks_uploads(bucket)
+        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=compare)
         if len(body):
             if isinstance(body, bytes):
                 self.digests.update(body)
             else:
-                for piece in pieces_of(body.read_at, len(body)):
+                for piece in pieces_of(body.read_at, 0, len(body)):
                     self.digests.update(piece)
         self._hash = self.digests.sha256
         if task.engine.config.upload_checksum:
@@ -393,16 +395,23 @@ class _PutCall(Call):
         ), None  # fmt: skip
 
     def accept(self, reply: Reply) -> Reply:
-        place = self.task.place
         theirs = reply.headers.peek("x-amz-checksum-crc32")
         if theirs is not None and self.task.engine.config.upload_checksum and theirs != self.digests.crc32:
-            raise Again(
-                IntegrityError(
-                    f"{visible(place.url)}: S3 has CRC32 {visible(theirs, 40)}, sent was {self.digests.crc32}",
-                    bucket=place.bucket, key=place.key, operation="PutObject" if self.number == 0 else "UploadPart",
-                )
-            )  # fmt: skip
+            raise Again(self._differ("CRC32", theirs, self.digests.crc32))
+        # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
+        md5 = self.digests.md5
+        if md5 is not None:
+            tag = of_etag(reply.headers)
+            if tag.value and not tag.parts and tag.value != md5:
+                raise Again(self._differ("MD5", tag.value, md5))
         return reply
+
+    def _differ(self, kind: str, theirs: str, ours: str) -> S3Error:
+        place = self.task.place
+        return IntegrityError(
+            f"{visible(place.url)}: S3 has {kind} {visible(theirs, 40)}, sent was {ours}",
+            bucket=place.bucket, key=place.key, operation="PutObject" if self.number == 0 else "UploadPart",
+        )  # fmt: skip
 
     def refused(self, error: S3Error, reply: Reply) -> bool:
         if error.status == 501:

@@ -148,6 +148,12 @@ class Headers(Mapping[str, str]):
         self._parsed = parsed
         return parsed
 
+    def mentions(self, text: str) -> bool:
+        """Say whether a header's name may begin so, without parsing."""
+        if self._parsed is not None:
+            return any(name.startswith(text) for name in self._parsed)
+        return b"\n" + text.encode() in self._raw.lower()
+
     def peek(self, name: str) -> str | None:
         """Return one value, of a header that does not come twice, without parsing the others."""
         if self._parsed is not None:
@@ -263,6 +269,10 @@ class Wire(Protocol):
 
     def signs_payload(self, bucket: str) -> bool:
         """Say whether bodies sent to this bucket should have their SHA-256 under the signature."""
+        ...
+
+    def checks_uploads(self, bucket: str) -> bool:
+        """Say whether the server is known to compare the checksums that it is sent with the bytes."""
         ...
 
     def close(self) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _RECHECK = 20.0
 
 
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the requests for one bucket go.
@@ -50,6 +53,11 @@ class Endpoint:
     region: str
     service: str
     portable: bool = False
+
+    @property
+    def aws(self) -> bool:
+        """Whether this is Amazon's own S3, which compares what it is sent with its checksums."""
+        return self.host.rpartition(":")[0].endswith(_AMAZON) or self.host.endswith(_AMAZON)
 
 
 class Account:

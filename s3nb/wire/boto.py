@@ -342,6 +342,9 @@ class BotoWire(Wire):
         )
         return url
 
+    def checks_uploads(self, bucket: str) -> bool:
+        return self.account.endpoint(bucket).aws
+
     def signs_payload(self, bucket: str) -> bool:
         return False  # botocore hashes by its own rules
 

@@ -679,6 +679,9 @@ class CurlWire(Wire):
             request.headers,
         )
 
+    def checks_uploads(self, bucket: str) -> bool:
+        return self.account.endpoint(bucket).aws
+
     def signs_payload(self, bucket: str) -> bool:
         if self.config.sign_payload is not None:
             return self.config.sign_payload
