@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote
 from xml.sax.saxutils import escape
 
+from s3nb.checksum import Expected, of_part, of_parts, whole
 from s3nb.wire import FileSlice, Headers, Reply, Request, Sink, Wire, WireError
 from s3nb.wire import xml as s3xml
 
@@ -50,7 +51,7 @@ class Fault:
     after : float or None
         With ``wire``: deliver this part of the body first (0..1). A request that changes something takes effect if 1.
     flip : bool
-        Deliver a body with one bit turned over.
+        One bit is turned over on the way: of the body that is delivered, or of the one that is sent.
     body : bytes or None
         Deliver this in place of the reply's body, with status 200.
     then : callable or None
@@ -95,6 +96,7 @@ class Held:
     etag: str
     version_id: str
     deleted: bool = False
+    parts: tuple[int, ...] = ()  # sizes, if it was uploaded in parts
 
 
 class _Exchange(Future[Reply]):
@@ -128,6 +130,11 @@ class MemoryWire(Wire):
         Keep all versions.
     piece : int
         Bytes delivered at once.
+    checksum : str
+        What the server keeps with each object: ``"crc64nvme"``, ``"crc32c"``, ``"crc32"``, ``"sha256"``, ``"sha1"``; ``""``:
+        nothing, as old servers do. Of an object in parts it is composite, but for ``"crc64nvme"``.
+    etags : bool
+        ETags are MD5s; False: they only look so.
 
     Attributes
     ----------
@@ -143,7 +150,11 @@ class MemoryWire(Wire):
         *,
         versioned: bool = False,
         piece: int = 256 * 1024,
+        checksum: str = "",
+        etags: bool = True,
     ) -> None:
+        self._checksum = checksum
+        self._etags = etags
         self.faults: list[Fault] = []
         self.log: list[Request] = []
         self.gate: threading.Event | None = None  # if set, requests wait for it before they are answered
@@ -164,21 +175,42 @@ class MemoryWire(Wire):
     # -- for tests -------------------------------------------------------------------------
 
     def store(
-        self, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None, etag: str = ""
+        self, bucket: str, key: str, body: bytes, headers: Mapping[str, str] | None = None, parts: tuple[int, ...] = ()
     ) -> Held:
-        """Put an object directly."""
+        """Put an object directly; ``parts``: the sizes of the parts it came in."""
         with self._lock:
             held = Held(
                 bytes(body),
                 {k.lower(): v for k, v in (headers or {}).items()},
-                etag or hashlib.md5(body, usedforsecurity=False).hexdigest(),
+                self._etag(body, parts),
                 f"v{next(self._count)}" if self._versioned else "null",
+                parts=parts,
             )
             versions = self.buckets.setdefault(bucket, {}).setdefault(key, [])
             if not self._versioned:
                 versions.clear()
             versions.append(held)
             return held
+
+    def _etag(self, body: bytes, parts: tuple[int, ...] = ()) -> str:
+        if not self._etags:
+            body = b"salt" + body
+        if not parts:
+            return hashlib.md5(body, usedforsecurity=False).hexdigest()
+        want = Expected("etag", "", "md5", len(parts))
+        return f"{of_parts(want, _sums(want, body, parts))}-{len(parts)}"
+
+    def _sum(self, held: Held) -> dict[str, str]:
+        """Return the headers that tell an object's checksum."""
+        name = self._checksum
+        if not name:
+            return {}
+        if not held.parts or name == "crc64nvme":
+            value, kind = whole(Expected(name), [held.body]), "FULL_OBJECT"
+        else:
+            want = Expected("composite", "", name, len(held.parts))
+            value, kind = f"{of_parts(want, _sums(want, held.body, held.parts))}-{len(held.parts)}", "COMPOSITE"
+        return {f"x-amz-checksum-{name}": value, "x-amz-checksum-type": kind}
 
     def body(self, bucket: str, key: str) -> bytes | None:
         """Return an object's bytes, or None."""
@@ -232,6 +264,8 @@ class MemoryWire(Wire):
         if fault is not None and fault.wire and fault.after is None:
             raise WireError(fault.wire, "injected")
         sent = self._read(exchange, request)
+        if fault is not None and fault.flip and sent:
+            sent = bytes([sent[0] ^ 1]) + sent[1:]
         with self._lock:
             status, headers, body = self._serve(request, sent)
         if fault is not None and fault.body is not None:
@@ -336,6 +370,11 @@ class MemoryWire(Wire):
         found = {**held.headers, "etag": f'"{held.etag}"', "last-modified": formatdate(_CLOCK, usegmt=True)}
         if self._versioned:
             found["x-amz-version-id"] = held.version_id
+        if "partNumber" in query and held.parts:
+            found["x-amz-mp-parts-count"] = str(len(held.parts))
+            return 206, {**found, "content-length": str(held.parts[int(query["partNumber"]) - 1])}, b""
+        if headers.get("x-amz-checksum-mode") == "ENABLED" and "range" not in headers:
+            found.update(self._sum(held))
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("range", ""))
         if asked is None or request.method == "HEAD":
             return 200, {**found, "content-length": str(len(held.body))}, held.body
@@ -404,7 +443,7 @@ class MemoryWire(Wire):
         if upload is None:
             return _error(404, "NoSuchUpload", request)
         upload["parts"][int(query["partNumber"])] = sent
-        return 200, {"etag": f'"{hashlib.md5(sent, usedforsecurity=False).hexdigest()}"'}, b""
+        return 200, {"etag": f'"{self._etag(sent)}"'}, b""
 
     def _CompleteMultipartUpload(
         self, request: Request, query: Any, headers: Any, sent: bytes
@@ -421,10 +460,8 @@ class MemoryWire(Wire):
         if any(len(p) < 5 * 1024 * 1024 for p in parts[:-1]):
             return _error(400, "EntityTooSmall", request)
         del self.uploads[query["uploadId"]]
-        digests = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in parts)
-        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        self.store(request.bucket, request.key, b"".join(parts), upload["headers"], etag)
-        text = f'<CompleteMultipartUploadResult><ETag>"{etag}"</ETag></CompleteMultipartUploadResult>'
+        made = self.store(request.bucket, request.key, b"".join(parts), upload["headers"], tuple(map(len, parts)))
+        text = f'<CompleteMultipartUploadResult><ETag>"{made.etag}"</ETag></CompleteMultipartUploadResult>'
         return 200, {}, text.encode()
 
     def _AbortMultipartUpload(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
@@ -471,6 +508,11 @@ class MemoryWire(Wire):
             if at != -1:
                 seen = entry
             yield entry, held if at == -1 else None
+
+
+def _sums(want: Expected, body: bytes, parts: tuple[int, ...]) -> list[bytes]:
+    ends = list(itertools.accumulate(parts))
+    return [of_part(want, [body[end - size : end]]) for end, size in zip(ends, parts, strict=True)]
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

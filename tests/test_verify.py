@@ -1,0 +1,198 @@
+"""Bytes that are called done are the bytes that S3 holds: flips on the way, both ways, on servers of all kinds."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3nb import S3, BulkError, IntegrityError, S3GetObject, TransferConfig, checksum
+from s3nb.testing import Fault, MemoryWire
+
+from .conftest import Server
+from .test_faults import LARGE, MIB, QUICK, left_over
+
+KINDS = ["crc64nvme", "crc32c", "crc32", "sha256", "sha1", ""]
+PARTS = (5 * MIB, len(LARGE) - 5 * MIB)
+
+
+def wire_of(kind: str, etags: bool = True) -> MemoryWire:
+    wire = MemoryWire(
+        {"box": {"small": b"hello", "empty": b"", "middle": LARGE[: 2 * MIB], "large": LARGE}},
+        checksum=kind,
+        etags=etags,
+    )
+    wire.store("box", "parts", LARGE, parts=PARTS)
+    return wire
+
+
+@pytest.fixture(params=KINDS, ids=lambda k: k or "etag")
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param in ("crc64nvme", "crc32c") and checksum.crc(request.param) is None:
+        pytest.skip("needs the extra 'crt'")
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def wire(kind: str) -> MemoryWire:
+    return wire_of(kind)
+
+
+@pytest.fixture
+def s3(wire: MemoryWire, tmp_path: Path) -> Iterator[S3]:
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=QUICK) as client:
+        yield client
+
+
+@pytest.mark.parametrize("key", ["small", "empty", "middle", "large", "parts"])
+def test_a_result_says_by_what_it_was_verified(s3: S3, wire: MemoryWire, kind: str, key: str, tmp_path: Path) -> None:
+    want = kind or "etag"
+    if key == "parts" and kind not in ("", "crc64nvme"):
+        want = "composite"
+    for found in (s3.get(key), s3.download([key], tmp_path / "to")[0]):
+        assert (found.blob, found.verified) == (wire.body("box", key), want)
+
+
+@pytest.mark.parametrize("key", ["small", "middle", "large", "parts"])
+def test_a_flip_on_the_way_is_repaired(s3: S3, wire: MemoryWire, kind: str, key: str, tmp_path: Path) -> None:
+    for download in (False, True):
+        for later in (False, True):
+            if later and key in ("small", "middle"):
+                continue
+            wire.faults[:] = [Fault("GetObject", key=key, flip=True, times=1)]
+            if later:
+                wire.faults.insert(0, Fault("GetObject", key=key, times=1))  # strikes the first GET, and does nothing
+            found = s3.download([key], tmp_path / "to")[0] if download else s3.get(key)
+            assert found.blob == wire.body("box", key)
+            assert found.verified not in (None, "size")
+
+
+def test_a_flip_in_a_late_range_costs_no_second_download_of_all(s3: S3, wire: MemoryWire) -> None:
+    s3.get("large")
+    clean = wire.requests("GetObject")
+    wire.log.clear()
+    wire.faults.append(Fault("GetObject", flip=True, times=1))
+    assert s3.get("large").blob == LARGE
+    assert wire.requests("GetObject") <= 2 * clean
+
+
+@pytest.mark.parametrize("key", ["small", "large", "parts"])
+def test_flips_in_every_reply_are_an_error_with_both_sums(s3: S3, wire: MemoryWire, key: str, tmp_path: Path) -> None:
+    (tmp_path / key).write_bytes(b"old")
+    flips = iter(range(10**6))
+    original = wire._deliver
+
+    def always_other(exchange, sink, status, headers, body):  # type: ignore[no-untyped-def]
+        at = next(flips) % len(body)
+        return original(exchange, sink, status, headers, body[:at] + bytes([body[at] ^ 0x55]) + body[at + 1 :])
+
+    wire._deliver = always_other  # type: ignore[method-assign]
+    with pytest.raises(BulkError, match=r"of what came is .*, S3 has") as caught:
+        s3.download([key], tmp_path)
+    assert isinstance(caught.value.failed[0], IntegrityError)
+    assert (tmp_path / key).read_bytes() == b"old"
+    assert left_over(tmp_path) == [key]
+
+
+def test_an_etag_that_only_looks_like_an_md5_is_no_error(tmp_path: Path) -> None:
+    wire = wire_of("", etags=False)
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=QUICK) as s3:
+        for key in ("small", "large", "parts"):
+            assert (s3.get(key).blob, s3.get(key).verified) == (wire.body("box", key), "size")
+
+
+def test_a_piece_is_verified_by_its_size(s3: S3) -> None:
+    found = s3.get(S3GetObject("large", 5, 10))
+    assert (found.blob, found.verified) == (LARGE[5:15], "size")
+
+
+def test_verification_costs_no_request(s3: S3, wire: MemoryWire) -> None:
+    s3.get_many(["small"] * 10)
+    assert wire.requests() == 10
+
+
+def test_verification_can_be_turned_off(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    wire = wire_of("crc32")
+    wire.faults.append(Fault("GetObject", flip=True, times=1))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, verify=False)) as s3:
+        assert (s3.get("small").blob, s3.get("small").verified) == (b"iello", "size")
+
+
+@pytest.mark.parametrize("size", [10, len(LARGE)])
+def test_a_flip_on_the_way_up_is_sent_again(s3: S3, wire: MemoryWire, size: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(LARGE[:size])
+    wire.faults.append(Fault("PutObject|UploadPart", flip=True, times=1))
+    s3.put("up", LARGE[:size])
+    assert wire.body("box", "up") == LARGE[:size]
+    wire.faults.append(Fault("PutObject|UploadPart", flip=True, times=1))
+    s3.put_files([("file", tmp_path / "file")])
+    assert wire.body("box", "file") == LARGE[:size]
+
+
+def test_flips_in_every_upload_are_an_error_with_both_sums(s3: S3, wire: MemoryWire) -> None:
+    wire.faults.append(Fault("PutObject|UploadPart", flip=True, times=None))
+    for body in (b"hello", LARGE):
+        with pytest.raises(IntegrityError, match=r"S3 has MD5 .*, sent was"):
+            s3.put("up", body)
+    assert wire.uploads == {}
+
+
+def test_servers_over_http_agree(server: Server, bucket: str, tmp_path: Path) -> None:
+    config = TransferConfig(part_size=5 * MIB, multipart_threshold=6 * MIB, split_threshold=6 * MIB)
+    client = server.boto3_client()
+    client.put_object(Bucket=bucket, Key="foreign", Body=LARGE)
+    with S3(tmp_path, bucket=bucket, config=config, **server.options()) as s3:
+        s3.put("small", b"hello")
+        s3.put("large", LARGE)
+        found = s3.get_many(["small", "large", "foreign"])
+        assert [o.blob for o in found] == [b"hello", LARGE, LARGE]
+        assert "size" not in [o.verified for o in found]
+
+
+# -- the arithmetic --------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_sums_of_pieces_combine(first: bytes, second: bytes) -> None:
+    assert checksum._crc32_combine(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(first + second)
+    for name in ("crc64nvme", "crc32c"):
+        found = checksum.crc(name)
+        if found is not None:
+            joined = found.combine(found.update(first, 0), found.update(second, 0), len(second))
+            assert joined == found.update(first + second, 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"etag": '"5d41402abc4b2a76b9719d911017c592"'}, "etag"),
+        ({"etag": '"5d41402abc4b2a76b9719d911017c592-3"'}, "etag"),
+        ({"etag": '"5d41402abc4b2a76b9719d911017c592"', "x-amz-server-side-encryption": "aws:kms"}, "size"),
+        (
+            {"etag": '"5d41402abc4b2a76b9719d911017c592"', "x-amz-server-side-encryption-customer-algorithm": "AES256"},
+            "size",
+        ),
+        ({"etag": '"65f1-4000"'}, "size"),
+        ({"etag": 'W/"5d41402abc4b2a76b9719d911017c592"'}, "size"),
+        ({}, "size"),
+        ({"x-amz-checksum-crc32": "NhCmhg=="}, "crc32"),
+        ({"x-amz-checksum-crc32": "NhCmhg==-4", "x-amz-checksum-type": "COMPOSITE"}, "composite"),
+        ({"x-amz-checksum-sha256": "x", "x-amz-checksum-crc32": "y"}, "crc32"),
+    ],
+)
+def test_what_a_head_promises(headers: dict[str, str], kind: str) -> None:
+    assert checksum.expected(headers).kind == kind
+
+
+def test_a_published_sum() -> None:
+    # "123456789" is the check value of every CRC catalogue
+    assert checksum.CRC32.text(checksum.CRC32.update(b"123456789", 0)) == "y/Q5Jg=="
+    assert checksum.whole(checksum.Expected("etag", "", "md5"), [b"a", b"bc"]) == hashlib.md5(b"abc").hexdigest()
