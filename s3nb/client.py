@@ -368,7 +368,7 @@ class S3:
         """
         core = self._alive()
         wanted = self._at.wanted(key, version_id=version_id)
-        target = many.local_target(Path(path), many.local_name(key, self._at), core.config.fsync)
+        target = many.local_target(Path(path), many.local_name(key, self._at), core.config)
         found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target))
         if core.config.fsync:
             sync_folder(os.path.dirname(target.path))

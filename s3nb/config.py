@@ -54,6 +54,8 @@ class TransferConfig:
         Seconds: first and longest pause between tries (full jitter).
     throttle_base : float
         Seconds: first pause after S3 asked for fewer requests.
+    resume : bool
+        Keep a journal beside large downloads, and go on where a killed process stopped.
     verify : bool
         Compare what was fetched, and what was stored, with the strongest digest that S3 has of it.
     upload_checksum : bool
@@ -85,6 +87,7 @@ class TransferConfig:
     backoff_base: float = 0.05
     backoff_cap: float = 20.0
     throttle_base: float = 1.0
+    resume: bool = True
     verify: bool = True
     upload_checksum: bool = True
     sign_payload: bool | None = None
@@ -97,6 +100,7 @@ class TransferConfig:
                 "sign_payload",
                 "upload_checksum",
                 "verify",
+                "resume",
                 "fsync",
                 "memory_object",
                 "memory_budget",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from s3nb import listings
 from s3nb.addressing import Addresses, Prefix
+from s3nb.config import TransferConfig
 from s3nb.core import Core, Operation
 from s3nb.errors import CredentialsError, LocalFileError, LocalFileNotFound, S3Error, UnsafeKey
 from s3nb.model import Results, S3Object
@@ -18,6 +19,7 @@ from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.delete import DeleteTask, Doomed, batches
 from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.journal import left_over
 from s3nb.transfer.local import Store, Target, make_folder, sync_folder
 from s3nb.transfer.source import Source
 from s3nb.transfer.task import Settled, Task
@@ -241,7 +243,7 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
     listed = list(items)
     met = collisions(name for _, name in listed)
     seen: set[str] = set()
-    folders: set[str] = set()
+    folders: dict[str, dict[str, str]] = {}  # and what earlier processes have left in them
 
     def incoming() -> Iterator[Incoming]:
         for wanted, name in listed:
@@ -256,11 +258,11 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
                     bucket=wanted.bucket, key=wanted.key,
                 )  # fmt: skip
             seen.add(name)
-            folder = os.path.dirname(path)
+            folder, file = os.path.split(path)
             if folder not in folders:
                 make_folder(to, Path(folder))
-                folders.add(folder)
-            return Target(path, fsync=core.config.fsync)
+                folders[folder] = left_over(folder) if core.config.resume else {}
+            return Target(path, fsync=core.config.fsync, leftover=folders[folder].pop(file[:200], None))
         except UnsafeKey as exc:
             exc.bucket, exc.key = wanted.bucket, wanted.key
             return exc
@@ -285,13 +287,14 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
                 sync_folder(folder)
 
 
-def local_target(path: Path, name: str, fsync: bool) -> Target:
+def local_target(path: Path, name: str, config: TransferConfig) -> Target:
     """Return where one object goes: ``path``, or below it if it is a folder."""
     if path.is_dir():
         path = Path(key_to_path(path, name.rpartition("/")[2] or name))
     elif not path.parent.is_dir():
         raise LocalFileNotFound(f"no such folder: {visible(str(path.parent))}")
-    return Target(path, fsync=fsync)
+    leftover = left_over(path.parent).get(path.name[:200]) if config.resume else None
+    return Target(path, fsync=config.fsync, leftover=leftover)
 
 
 def local_files(source: str | os.PathLike[str], prefix: str | None) -> Iterator[tuple[str, Path]]:

@@ -27,7 +27,7 @@ FLOORS = [
     ("wire.curl", "wire.boto"),
     ("testing",),
     ("transfer",),
-    ("transfer.pace", "transfer.clock", "transfer.local", "transfer.source"),
+    ("transfer.pace", "transfer.clock", "transfer.journal", "transfer.local", "transfer.source"),
     ("transfer.attempt",),
     ("transfer.task",),
     ("transfer.head", "transfer.listing", "transfer.delete", "transfer.download", "transfer.upload"),

@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from typing import NamedTuple
 
 from s3nb.checksum import CRC32, SIZE, Crc, Expected, crc, expected, of_etag, of_part, of_parts, whole
 from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
@@ -21,20 +20,14 @@ from s3nb.model import RangeInfo, S3Object
 from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts, range_header
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.journal import Journal, Subject, Sum, missing, read_back
 from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
 from s3nb.wire import Headers, Reply, Request, Sink
 
+_STEP = 256 * 1024  # what is lost of each part under way when the process is killed
 _INLINE = 64 * 1024  # bodies up to this size are hashed on the wire's thread: changing threads would take longer
 _WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
-
-
-class Sum(NamedTuple):
-    """The CRC of bytes ``[start, stop)`` as they arrived."""
-
-    start: int
-    stop: int
-    value: int
 
 
 class Wanted:
@@ -77,9 +70,36 @@ class GetTask(Task):
     """Get one object, or a piece of it, into memory, a temporary file, or a file of the user's."""
 
     __slots__ = (
-        "_arrived", "_body", "_crc", "_doubted", "_fd", "_front", "_headers", "_held", "_live", "_lock", "_opening", "_parts",
-        "_path", "_range", "_restarted", "_size", "_start", "_store", "_sums", "_suspects", "_taken_back", "_target", "_trouble",
-        "_verified", "_want", "etag", "known_size", "wanted",
+        "_arrived",
+        "_body",
+        "_crc",
+        "_doubted",
+        "_fd",
+        "_front",
+        "_headers",
+        "_held",
+        "_journal",
+        "_live",
+        "_lock",
+        "_opening",
+        "_parts",
+        "_path",
+        "_range",
+        "_restarted",
+        "_size",
+        "_start",
+        "_step",
+        "_store",
+        "_sums",
+        "_suspects",
+        "_taken_back",
+        "_target",
+        "_trouble",
+        "_verified",
+        "_want",
+        "etag",
+        "known_size",
+        "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -120,6 +140,8 @@ class GetTask(Task):
         self._sums: list[Sum] = []  # of what has arrived
         self._suspects: list[Sum] | None = None  # yet to be fetched again
         self._verified = "size"
+        self._journal: Journal | None = None
+        self._step = 1 << 62  # bytes after which a running sum is noted
         self._trouble: BaseException | None = None
         self._opening: _OpeningCall | None = None
 
@@ -141,7 +163,10 @@ class GetTask(Task):
             raise InvalidRange(
                 f"{visible(wanted.url)}: offset must not be negative: {wanted.offset} (the last n bytes: length=-n)"
             )
-        self._open()
+        if self._target is not None and self._target.leftover is not None:
+            self.engine.pool.submit(self._guarded, self._resume)
+        else:
+            self._open()
 
     def _open(self) -> None:
         self._opening = call = _OpeningCall(self)
@@ -211,9 +236,84 @@ class GetTask(Task):
         self._front = 1
         self._taken_back = len(self._parts)
         opening.stop = self._parts[0].stop
+        if self._target is not None and config.resume:
+            self._crc = self._crc or CRC32
+            version = headers.get("x-amz-version-id") if self.wanted.version_id is None else self.wanted.version_id
+            subject = Subject(wanted.bucket, wanted.key, version, self.etag, size, self._crc.name)
+            self._journal = Journal.create(self._target.temp, subject)
+        self._step = max(_STEP, size >> 10)
         for _ in range(min(config.split_ways - 1, len(self._parts) - 1)):
             self._take_from_back()
         return opening.write_front
+
+    # -- going on where another process was stopped -------------------------------------------------
+
+    def _resume(self) -> None:
+        """Ask whether the object is still the one that was left half fetched."""
+        target, wanted = self._target, self.wanted
+        assert target is not None
+        assert target.leftover is not None
+        journal = Journal.reopen(target.leftover)
+        target.leftover = None
+        if journal is None:
+            self._open()
+            return
+        subject = journal.subject
+        if (
+            (subject.bucket, subject.key) != (wanted.bucket, wanted.key)
+            or wanted.offset is not None
+            or wanted.length is not None
+        ):
+            journal.close()  # another object's, on its way to the same name
+            self._open()
+            return
+        headers = (("If-Match", subject.etag), *(_WITH_CHECKSUM if self.engine.config.verify else ()))
+        request = Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query(), headers=headers)
+        future = self.engine.request(self.scope, request, lambda reply: reply)
+        future.add_done_callback(
+            lambda done: self.engine.pool.submit(self._guarded, lambda: self._resumed(journal, done))
+        )
+
+    def _resumed(self, journal: Journal, done: Future[Reply]) -> None:
+        """Check what is in the file, and fetch the rest by ranges."""
+        subject, target = journal.subject, self._target
+        assert target is not None
+        error = done.exception()
+        if isinstance(error, CancelledError):
+            journal.close()
+            raise error
+        running = crc(subject.crc)
+        reply = None if error is not None else done.result()
+        if reply is None or running is None or reply.headers.get("etag") != subject.etag:
+            target.temp, kept = journal.temp, target.temp
+            target.abandon()
+            target.temp = kept
+            journal.discard()
+            self._open()
+            return
+        target.temp = journal.temp
+        self._journal = journal
+        self._fd = os.open(target.temp, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+        self._headers = reply.headers
+        self.etag, self._size = subject.etag, subject.size
+        self._range = RangeInfo(subject.size, 0, subject.size)
+        self._want = expected(reply.headers) if self.engine.config.verify else SIZE
+        if self._crc_of(self._want) not in (None, running):
+            self._want = of_etag(reply.headers)  # the journal's sums are of another kind
+        self._crc = running
+        config = self.engine.config
+        os.ftruncate(self._fd, subject.size)
+        self._sums = read_back(self._fd, journal.sums, running.update)
+        self._step = max(_STEP, subject.size >> 10)
+        for start, stop in missing(subject.size, self._sums):
+            for part in plan_parts(stop - start, config.part_size):
+                self._parts.append(Part(len(self._parts) + 1, start + part.start, start + part.stop))
+        self._taken_back = len(self._parts)
+        if not self._parts:
+            self._judge()
+            return
+        for _ in range(min(config.split_ways, len(self._parts))):
+            self._take_from_back()
 
     def _check_range(self, start: int, stop: int, total: int | None, asked: str) -> None:
         wanted = self.wanted
@@ -295,7 +395,7 @@ class GetTask(Task):
 
     def range_done(self, call: _RangeCall) -> None:
         """A range has all its bytes."""
-        self.arrived(call.start, call.stop, call.sum)
+        self.arrived(call.noted, call.stop, call.sum)
         self._take_from_back()
         self._leave(call, None)
 
@@ -330,6 +430,7 @@ class GetTask(Task):
             return False
         stop = call.stop if self._parts else self._size
         self.arrived(call.start, call.at, call.sum)
+        call.start = call.at
         if call.at < stop:
             rest = _RangeCall(self, call.at, stop)
             with self._lock:
@@ -498,7 +599,10 @@ class GetTask(Task):
     def arrived(self, start: int, stop: int, value: int) -> None:
         """Note the sum of bytes that have all arrived."""
         if self._crc is not None and stop > start:
-            self._sums.append(Sum(start, stop, value))
+            piece = Sum(start, stop, value)
+            self._sums.append(piece)
+            if self._journal is not None:
+                self._journal.add(piece)
 
     def _finish(self) -> None:
         """The bytes are good: give them their place."""
@@ -521,10 +625,11 @@ class GetTask(Task):
 
     def _check_size(self) -> bool:
         """Look at the file itself: it must hold what was promised."""
-        opening = self._opening
-        assert opening is not None
         size = os.fstat(self._fd).st_size
-        promised = self._size if self._size is not None else opening.at
+        promised = self._size
+        if promised is None:
+            assert self._opening is not None
+            promised = self._opening.at
         if size == promised:
             self._size = size
             return True
@@ -553,6 +658,8 @@ class GetTask(Task):
                 return
             fd, self._fd = self._fd, -1
             target.publish(fd)
+            if self._journal is not None:
+                self._journal.discard()
         except BaseException as exc:
             self._release()
             error = LocalFileError(f"{visible(target.path)}: {exc}", errno=getattr(exc, "errno", None))
@@ -572,6 +679,8 @@ class GetTask(Task):
             self._fd = -1
             if self._target is not None:
                 self._target.abandon()
+            if self._journal is not None:
+                self._journal.discard()
         if self._path is not None:
             self._store.discard(self._path)
             self._path = None
@@ -689,6 +798,9 @@ class _OpeningCall(Call):
         self.at += len(data)
         if running is not None:
             self.sum = running.update(data, self.sum)
+            if self.at - self.start >= self.task._step:
+                self.task.arrived(self.start, self.at, self.sum)
+                self.start, self.sum = self.at, 0
 
     # the call
 
@@ -721,7 +833,7 @@ class _OpeningCall(Call):
 class _RangeCall(Call):
     """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut. Its own sink."""
 
-    __slots__ = ("at", "before", "start", "stop", "sum", "task")
+    __slots__ = ("at", "before", "noted", "start", "stop", "sum", "task")
 
     def __init__(self, task: GetTask, start: int, stop: int, before: Sum | None = None) -> None:
         super().__init__(task.scope)
@@ -729,7 +841,8 @@ class _RangeCall(Call):
         self.start = start
         self.at = start
         self.stop = stop
-        self.sum = 0
+        self.sum = 0  # of what came since ``noted``
+        self.noted = start
         self.before = before  # this range was fetched before, with this sum
 
     @property
@@ -762,9 +875,12 @@ class _RangeCall(Call):
             raise self.task._error(IntegrityError, f"more bytes came than the range {self.start}-{self.stop - 1} has")
         self.task.write_at(data, self.at)
         self.at += len(data)
-        running = self.task._crc
-        if running is not None:
-            self.sum = running.update(data, self.sum)
+        task = self.task
+        if task._crc is not None:
+            self.sum = task._crc.update(data, self.sum)
+            if self.at - self.noted >= task._step and self.before is None:
+                task.arrived(self.noted, self.at, self.sum)
+                self.noted, self.sum = self.at, 0
         return None
 
     def accept(self, reply: Reply) -> Reply:

@@ -127,9 +127,10 @@ class Target:
     disk for good after `sync_folder`, once for all files of a folder.
     """
 
-    __slots__ = ("fsync", "path", "temp")
+    __slots__ = ("fsync", "leftover", "path", "temp")
 
-    def __init__(self, path: str | os.PathLike[str], *, fsync: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, fsync: bool, leftover: str | None = None) -> None:
+        self.leftover = leftover  # a temporary file that an earlier process left for the same name
         self.path = os.path.abspath(os.fspath(path))
         folder, name = os.path.split(self.path)
         # O_EXCL sees to it that nobody else has the name; it need not be a secret
@@ -149,7 +150,8 @@ class Target:
             before = os.stat(self.path)
             if stat.S_ISDIR(before.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "target is a folder", self.path)
-            mode = before.st_mode & 0o777
+            if stat.S_ISREG(before.st_mode):
+                mode = before.st_mode & 0o777
         fd = create(self.temp, size, 0o666)
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(fd, mode)
