@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from s3nb import listings, many
-from s3nb.addressing import Addresses, each
+from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
 from s3nb.errors import ClientClosed, InvalidObject, InvalidURL
 from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.run import root_from_config, run_root
+from s3nb.sync import Sync, Synced, chosen
 from s3nb.text import visible
+from s3nb.transfer import uploads
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import DeleteTask, Doomed
@@ -26,7 +29,7 @@ from s3nb.transfer.head import HeadTask
 from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
-from s3nb.uri import check_bucket
+from s3nb.uri import check_bucket, is_s3
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
 
@@ -525,19 +528,112 @@ class S3:
         """
         return self._put_all("put", key_objs, "value", source_of, overwrite)
 
-    def put_files(self, key_paths: Iterable[Any], overwrite: bool = True) -> Results:
-        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``. Otherwise as `put_many`."""
-        return self._put_all("put", key_paths, "path", _file_source, overwrite)
+    def put_files(self, key_paths: Iterable[Any], overwrite: bool = True, *, resume: bool = False) -> Results:
+        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``. Otherwise as `put_many`.
 
-    def upload(self, source: str | os.PathLike[str], prefix: str | None = None, *, overwrite: bool = True) -> Results:
+        Parameters
+        ----------
+        resume : bool
+            Go on with uploads in parts that were begun and not ended: parts that S3 has, to the byte, are not sent again. And
+            keep what is sent if this one fails, too; `abort_incomplete` removes such parts, for which S3 asks money.
+        """
+        return self._put_all("put", key_paths, "path", _file_source, overwrite, resume)
+
+    def upload(
+        self, source: str | os.PathLike[str], prefix: str | None = None, *, overwrite: bool = True, resume: bool = False
+    ) -> Results:
         """Put a folder with all below it (or one file) under a prefix; keys are made of the relative paths.
 
         Symbolic links to files are followed, to folders they are not.
         """
-        return self.put_files(many.local_files(source, prefix), overwrite)
+        return self.put_files(many.local_files(source, prefix), overwrite, resume=resume)
+
+    def sync(
+        self,
+        source: Any,
+        target: Any,
+        *,
+        delete: bool = False,
+        checksum: bool = False,
+        dry_run: bool = False,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+    ) -> Synced:
+        """Make a prefix like a folder, a folder like a prefix, or a prefix like another.
+
+        What differs in size, or is newer in the source, is copied. Files that come from S3 get the object's time.
+
+        Parameters
+        ----------
+        source, target : str or path
+            A full ``s3://`` URL, taken as a directory; everything else is a local folder. Not both local.
+        delete : bool
+            Delete from the target what the source has not: after both were read to the end, and all is copied.
+        checksum : bool
+            Compare bytes with ETags instead of times. Reads local files of equal size.
+        dry_run : bool
+            Change nothing; say what would be done.
+        include, exclude : str or sequence of str
+            Shell patterns for the relative names (``*`` does not cross slashes, ``**`` does). What is left out is neither
+            copied nor deleted.
+
+        Returns
+        -------
+        Synced
+            ``copied``, ``deleted`` (names), ``same``, ``size``.
+
+        Raises
+        ------
+        BulkError
+            Some could not be copied; then nothing is deleted.
+        ListError
+            A listing that is none. Nothing is deleted.
+        """
+        core = self._alive()
+        sides = [
+            Addresses(None).prefix(side, slash=True) if is_s3(side) else os.path.abspath(os.fspath(side))
+            for side in (source, target)
+        ]
+        if not any(isinstance(side, Prefix) for side in sides):
+            raise InvalidURL("neither side of this sync is an s3:// URL")
+        choose = chosen(*([p] if isinstance(p, str) else list(p) for p in (include, exclude)))
+        run = Sync(core, sides[0], sides[1], self._store, checksum=checksum, choose=choose, encryption=self._encryption)
+        return run.run(self._progress, delete=delete, dry_run=dry_run)
+
+    def abort_incomplete(self, prefix: Any = None, *, older_than: float = 24 * 3600.0) -> list[str]:
+        """Abort uploads in parts that were begun and not ended, below a prefix.
+
+        Parameters
+        ----------
+        prefix : str, optional
+            Taken as a directory; None: the root.
+        older_than : float
+            Seconds since they were begun; younger ones are left alone, as somebody may be at them.
+
+        Returns
+        -------
+        list of str
+            URLs of the objects they were for.
+        """
+        core = self._alive()
+        where = self._at.prefix(prefix, slash=True)
+        scope = core.scope("abort")
+        before = time.time() - older_than
+        aborted = []
+        for upload in list(uploads.uploads(scope, where.bucket, where.key)):
+            if upload.initiated is not None and upload.initiated <= before:
+                uploads.abort(scope, where.bucket, upload.key, upload.upload_id)
+                aborted.append(f"s3://{where.bucket}/{upload.key}")
+        return aborted
 
     def _put_all(
-        self, verb: str, items: Iterable[Any], field: str, source: Callable[[Any], Source], overwrite: bool
+        self,
+        verb: str,
+        items: Iterable[Any],
+        field: str,
+        source: Callable[[Any], Source],
+        overwrite: bool,
+        resume: bool = False,
     ) -> Results:
         core = self._alive()
 
@@ -553,7 +649,7 @@ class S3:
             outgoing = [prepared(item) for item in iterator]  # one bad value, and nothing is sent
         else:
             outgoing = (prepared(item) for item in iterator)
-        return many.put(core, verb, outgoing, self._progress, total=_count(items))
+        return many.put(core, verb, outgoing, self._progress, total=_count(items), resume=resume)
 
     def _place(
         self,

@@ -7,7 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 from s3nb import bars
 from s3nb.config import TransferConfig
@@ -56,7 +62,8 @@ class Core:
                 else:
                     self.account.credentials()
                     wire = make_wire(self.account, self._asked, self.config)
-                self._engine = Engine(wire, self.config, self._renew if self._given_wire is None else None)
+                renew = self._renew if self._given_wire is None else None
+                self._engine = Engine(wire, within_limits(self.config), renew, skewed=self.account.set_clock)
             return self._engine
 
     def _renew(self) -> bool:
@@ -114,6 +121,17 @@ class Operation:
     def window(self, items: Iterable[Any], make: Callable[[Any], Task]) -> Window[Any]:
         """Return a window of tasks over ``items``."""
         return Window(self.scope, items, make, self._size, self._display.tick)
+
+
+def within_limits(config: TransferConfig) -> TransferConfig:
+    """Return a configuration that leaves three quarters of the descriptors to others."""
+    if resource is None:
+        return config
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(1, soft // 4)
+    if soft == resource.RLIM_INFINITY or config.max_requests <= most:
+        return config
+    return replace(config, max_requests=most, start_requests=min(config.start_requests, most))
 
 
 def mocked() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -150,11 +150,13 @@ def submit(task: Task, owner: object) -> Future[Any]:
 # -- put ------------------------------------------------------------------------------------
 
 
-def put(core: Core, verb: str, items: Iterable[Outgoing], setting: Any, *, total: int | None) -> Results:
+def put(
+    core: Core, verb: str, items: Iterable[Outgoing], setting: Any, *, total: int | None, resume: bool = False
+) -> Results:
     """Put what is given; ``(key, url)`` in order, without what was skipped."""
 
     def make(scope: Scope, item: Outgoing) -> Task:
-        return PutTask(scope, item.place, item.source)
+        return PutTask(scope, item.place, item.source, resume=resume)
 
     keys: list[Any] = []
 
@@ -212,14 +214,6 @@ def delete(core: Core, items: Iterable[Doomed], setting: Any) -> Results:
 # -- download -------------------------------------------------------------------------------
 
 
-class Incoming(NamedTuple):
-    """One object to be downloaded, and where to."""
-
-    wanted: Wanted
-    name: str
-    target: Target | S3Error
-
-
 def local_name(key: Any, at: Addresses) -> str:
     """Return the relative name under which an object is stored: its key below the root, or below what was listed."""
     if isinstance(key, S3Object):
@@ -238,31 +232,32 @@ def below(core: Core, prefixes: Sequence[Prefix]) -> Iterator[tuple[Wanted, str]
             yield wanted, found.key[len(prefix.key) :]
 
 
-def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: Store, setting: Any) -> Results:
-    """Get objects into files below ``to``."""
-    listed = list(items)
-    met = collisions(name for _, name in listed)
-    seen: set[str] = set()
-    folders: dict[str, dict[str, str]] = {}  # and what earlier processes have left in them
+class Landing:
+    """Where downloads go: safe names below one folder, each given once; its parts are made as needed."""
 
-    def incoming() -> Iterator[Incoming]:
-        for wanted, name in listed:
-            yield Incoming(wanted, name, _target(wanted, name))
+    def __init__(self, to: Path, config: TransferConfig, met: Mapping[str, str] | None = None) -> None:
+        self._to = to
+        self._config = config
+        self._met = met or {}  # names that meet others on disk
+        self._seen: set[str] = set()
+        self._folders: dict[str, dict[str, str]] = {}  # and what earlier processes have left in them
 
-    def _target(wanted: Wanted, name: str) -> Target | S3Error:
+    def target(self, wanted: Wanted, name: str, mtime: float | None = None) -> Target | S3Error:
+        """Return the file for an object, or why there is none."""
         try:
-            path = key_to_path(to, name)
-            if name in met and (met[name] != name or name in seen):
+            path = key_to_path(self._to, name)
+            if name in self._met and (self._met[name] != name or name in self._seen):
                 raise UnsafeKey(
-                    f"{visible(wanted.url)}: would be stored under the same name as {visible(met[name], 200)}",
+                    f"{visible(wanted.url)}: would be stored under the same name as {visible(self._met[name], 200)}",
                     bucket=wanted.bucket, key=wanted.key,
                 )  # fmt: skip
-            seen.add(name)
+            self._seen.add(name)
             folder, file = os.path.split(path)
-            if folder not in folders:
-                make_folder(to, Path(folder))
-                folders[folder] = left_over(folder) if core.config.resume else {}
-            return Target(path, fsync=core.config.fsync, leftover=folders[folder].pop(file[:200], None))
+            if folder not in self._folders:
+                make_folder(self._to, Path(folder))
+                self._folders[folder] = left_over(folder) if self._config.resume else {}
+            leftover = self._folders[folder].pop(file[:200], None)
+            return Target(path, fsync=self._config.fsync, leftover=leftover, mtime=mtime)
         except UnsafeKey as exc:
             exc.bucket, exc.key = wanted.bucket, wanted.key
             return exc
@@ -274,17 +269,33 @@ def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: S
             error.__cause__ = exc
             return error
 
-    def make(scope: Scope, item: Incoming) -> Task:
-        if isinstance(item.target, S3Error):
-            return Settled(scope, item.target)
-        return GetTask(scope, item.wanted, store, item.target)
+    def task(self, scope: Scope, wanted: Wanted, name: str, store: Store, mtime: float | None = None) -> Task:
+        """Return the task that gets one object here."""
+        target = self.target(wanted, name, mtime)
+        return Settled(scope, target) if isinstance(target, S3Error) else GetTask(scope, wanted, store, target)
 
-    try:
-        return run(core, "download", incoming(), make, setting, total=len(listed))
-    finally:
-        if core.config.fsync:
-            for folder in folders:
+    def close(self) -> None:
+        """Put the new names on the disk."""
+        if self._config.fsync:
+            for folder in self._folders:
                 sync_folder(folder)
+
+
+def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: Store, setting: Any) -> Results:
+    """Get objects into files below ``to``."""
+    listed = list(items)
+    landing = Landing(to, core.config, collisions(name for _, name in listed))
+    try:
+        return run(
+            core,
+            "download",
+            listed,
+            lambda scope, item: landing.task(scope, item[0], item[1], store),
+            setting,
+            total=len(listed),
+        )
+    finally:
+        landing.close()
 
 
 def local_target(path: Path, name: str, config: TransferConfig) -> Target:

@@ -465,3 +465,50 @@ def test_an_integrity_error_is_not_hidden(s3: S3, wire: MemoryWire) -> None:
     wire.faults.append(Fault("GetObject", key="large", body=LARGE[: 4 * MIB], times=None))
     with pytest.raises((IntegrityError, S3Error)):
         s3.get("large")
+
+
+def test_a_connection_far_slower_than_the_others_is_given_up(
+    s3: S3, wire: MemoryWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from s3nb.transfer import download
+
+    monkeypatch.setattr(download, "_LOOK", 0.05)
+    monkeypatch.setattr(download, "_STEP", 1024)
+    monkeypatch.setattr(download, "_ENOUGH", 3)
+    wire.faults.append(Fault("GetObject", times=1))  # the first GET, and nothing happens to it
+    wire.faults.append(Fault("GetObject", hold=threading.Event(), times=1))
+    assert s3.get("large").blob == LARGE
+
+
+def test_a_clock_that_is_off_is_set_by_the_servers(s3: S3, wire: MemoryWire) -> None:
+    skew = Fault(
+        "GetObject", status=403, code="RequestTimeTooSkewed", headers={"date": "Wed, 01 Jan 2098 00:00:00 GMT"}
+    )
+    wire.faults.append(skew)
+    assert s3.get("small").blob == b"hello"
+    assert s3._core.account.now().year in (2097, 2098)
+    skew.times = None
+    with pytest.raises(CredentialsError, match="RequestTimeTooSkewed"):
+        s3.get("small")
+    assert wire.requests() == 4
+
+
+def test_few_descriptors_mean_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    from s3nb import core
+
+    monkeypatch.setattr(core.resource, "getrlimit", lambda _: (64, 64))
+    assert core.within_limits(TransferConfig()).max_requests == 16
+    monkeypatch.setattr(core.resource, "getrlimit", lambda _: (1 << 20, 1 << 20))
+    assert core.within_limits(TransferConfig()).max_requests == TransferConfig().max_requests
+
+
+def test_tries_again_stay_a_fraction_of_all_requests() -> None:
+    from s3nb.transfer.pace import RetryBudget
+
+    budget = RetryBudget()
+    now = 100.0
+    assert [budget.spend(now) for _ in range(500)] == [0.0] * 500
+    assert budget.spend(now) > 0
+    for _ in range(1000):
+        budget.earn()
+    assert sum(budget.spend(now) == 0 for _ in range(1000)) <= 200

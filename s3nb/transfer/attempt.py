@@ -30,7 +30,7 @@ from s3nb.errors import (
 from s3nb.progress import Progress
 from s3nb.text import visible
 from s3nb.transfer.clock import Clock
-from s3nb.transfer.pace import Backoff, Pace
+from s3nb.transfer.pace import Backoff, Pace, RetryBudget
 from s3nb.wire import Reply, Request, Sink, Wire, WireError
 from s3nb.wire.xml import MalformedReply, parse_error
 
@@ -44,7 +44,6 @@ _AGAIN_CODES = frozenset(
 )  # fmt: skip
 _AGAIN_STATUSES = frozenset({408, 500, 502, 504})
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
-_NEVER_ALIVE = 5.0  # seconds of patience with an endpoint that has not answered once
 _DNS_TRIES = 3
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
@@ -84,13 +83,14 @@ class Call:
     the wire, the clock or the pool. None of them may block.
     """
 
-    __slots__ = ("_began", "_exchange", "_request", "_sent_at", "cost", "dropped", "scope", "tries")
+    __slots__ = ("_began", "_exchange", "_request", "_sent_at", "cost", "dropped", "renewing", "scope", "tries")
 
     def __init__(self, scope: Scope, cost: int = 0) -> None:
         self.scope = scope
         self.cost = cost  # bytes that being in flight holds
         self.tries = 0
         self.dropped = False
+        self.renewing = False
         self._began = 0.0
         self._sent_at = 0.0
         self._exchange: Future[Reply] | None = None
@@ -117,6 +117,18 @@ class Call:
 
     def failed(self, error: BaseException) -> None:
         """Take the failure: an `S3Error`, or `CancelledError`."""
+
+    def renew(self) -> None:
+        """Give the exchange up, and send what is left of it over another connection."""
+        exchange = self._exchange
+        if exchange is not None and not self.renewing:
+            self.renewing = True
+            exchange.cancel()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the exchange under way was sent."""
+        return time.monotonic() - self._sent_at
 
     def cancel(self) -> None:
         """Stop this call; it will fail with `CancelledError`."""
@@ -185,6 +197,8 @@ class Engine:
     renew : callable, optional
         Fetch other credentials; False if there are none but those S3 has just refused. May block: it
         runs in the pool, and once for all calls that were in flight.
+    skewed : callable, optional
+        Told by how many seconds the server's clock is ahead of ours, if it refuses a signature for that.
     """
 
     def __init__(
@@ -193,6 +207,7 @@ class Engine:
         config: TransferConfig,
         renew: Callable[[], bool] | None = None,
         backoff: Backoff | None = None,
+        skewed: Callable[[float], None] | None = None,
     ) -> None:
         self.wire = wire
         self.config = config
@@ -210,7 +225,8 @@ class Engine:
         self._cleaning: set[Future[Any]] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
-        self._alive = False
+        self._budget = RetryBudget()
+        self._skewed = skewed
 
     @property
     def pool(self) -> ThreadPoolExecutor:
@@ -239,6 +255,7 @@ class Engine:
                 closed = True
             else:
                 closed = False
+                self._budget.earn()
                 if not self._room(call):
                     self._queue.append(call)
                     return
@@ -286,6 +303,16 @@ class Engine:
     def replied(self, call: Call, exchange: Future[Reply]) -> None:
         """Judge what came back (called by the wire)."""
         if exchange.cancelled():
+            if call.renewing and not call.dropped:
+                call.renewing = False
+                call.scope.progress.retried()
+                over = call.interrupted()
+                self._leave(call)
+                if over:
+                    call.scope.calls.discard(call)
+                else:
+                    self._resubmit(call)
+                return
             self.settle(call, CancelledError())
             return
         failure = exchange.exception()
@@ -293,7 +320,6 @@ class Engine:
             self._broken(call, failure)
             return
         reply = exchange.result()
-        self._alive = True
         if 200 <= reply.status < 300:
             self.pace.success()
             try:
@@ -331,6 +357,8 @@ class Engine:
             self._once_more(call, error, throttled=True, asked=_retry_after(reply))
         elif code in _EXPIRED_CODES:
             self._expired(call, error)
+        elif code == "RequestTimeTooSkewed" and call.tries < 2 and self._set_clock(reply):
+            self._once_more(call, error, throttled=False)
         elif code in _AGAIN_CODES or reply.status in _AGAIN_STATUSES or (reply.status >= 500 and not document):
             self._once_more(call, error, throttled=False, asked=_retry_after(reply))
         elif call.refused(error, reply):
@@ -339,6 +367,14 @@ class Engine:
         else:
             self.pace.success()
             self.settle(call, error)
+
+    def _set_clock(self, reply: Reply) -> bool:
+        """Learn from a reply how far our clock is off."""
+        ahead = _ahead(reply)
+        if ahead is None or self._skewed is None:
+            return False
+        self._skewed(ahead)
+        return True
 
     def _broken(self, call: Call, failure: BaseException) -> None:
         if not isinstance(failure, WireError) or failure.kind in ("setup", "sink", "source", "closed"):
@@ -365,7 +401,7 @@ class Engine:
         if throttled:
             more = call.tries < config.attempts or waited < config.patience
         elif wire == "connect":
-            more = waited < (config.patience if self._alive else min(_NEVER_ALIVE, config.patience))
+            more = waited < config.patience
         elif wire == "dns":
             more = call.tries < _DNS_TRIES
         elif wire == "tls":
@@ -379,8 +415,9 @@ class Engine:
             return
         call.scope.progress.retried()
         self._leave(call)
-        pause = self._backoff.pause(call.tries, throttled=throttled, asked=asked)
+        pause = self._backoff.pause(call.tries, throttled=throttled, refused=wire == "connect", asked=asked)
         with self._lock:
+            pause = max(pause, self._budget.spend(time.monotonic()))
             self._waiting.add(call)
         self.clock.later(pause, lambda: self._wait_is_over(call))
 
@@ -451,6 +488,14 @@ class Engine:
         self.wire.close()
         if self._pool is not None:
             self._pool.shutdown(wait=False)
+
+
+def _ahead(reply: Reply) -> float | None:
+    """Return the seconds that the server's clock is ahead of ours."""
+    try:
+        return parsedate_to_datetime(reply.headers["date"]).timestamp() - time.time()
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def _retry_after(reply: Reply) -> float | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 
@@ -25,6 +26,10 @@ from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
 from s3nb.wire import Headers, Reply, Request, Sink
 
+_LOOK = 2.0  # seconds between looks at slow connections, and until one is judged
+_SLOW = 4  # times slower than the usual one
+_ENOUGH = 4  # rates to know what is usual
+_RENEWALS = 3  # of one range
 _STEP = 256 * 1024  # what is lost of each part under way when the process is killed
 _INLINE = 64 * 1024  # bodies up to this size are hashed on the wire's thread: changing threads would take longer
 _WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
@@ -85,6 +90,7 @@ class GetTask(Task):
         "_parts",
         "_path",
         "_range",
+        "_rates",
         "_restarted",
         "_size",
         "_start",
@@ -141,6 +147,7 @@ class GetTask(Task):
         self._suspects: list[Sum] | None = None  # yet to be fetched again
         self._verified = "size"
         self._journal: Journal | None = None
+        self._rates: deque[float] = deque(maxlen=64)  # bytes a second of ranges that have come
         self._step = 1 << 62  # bytes after which a running sum is noted
         self._trouble: BaseException | None = None
         self._opening: _OpeningCall | None = None
@@ -244,6 +251,7 @@ class GetTask(Task):
         self._step = max(_STEP, size >> 10)
         for _ in range(min(config.split_ways - 1, len(self._parts) - 1)):
             self._take_from_back()
+        self.engine.clock.later(_LOOK, self._look_at_slow_ones)
         return opening.write_front
 
     # -- going on where another process was stopped -------------------------------------------------
@@ -393,9 +401,25 @@ class GetTask(Task):
             self._live.add(call)
         self.engine.submit(call)
 
+    def _look_at_slow_ones(self) -> None:
+        """Give up connections that are far slower than the others, and get what they owe over new ones."""
+        if self.finished or self.scope.cancelled:
+            return
+        with self._lock:
+            live = [c for c in self._live if c.age > _LOOK and not c.renewing]
+            rates = sorted([*self._rates, *(c.moving / c.age for c in live)])
+        if len(rates) >= _ENOUGH:
+            usual = rates[len(rates) // 2]
+            for call in live:
+                if call.tries <= _RENEWALS and call.moving / call.age < usual / _SLOW and call.left > _STEP:
+                    call.renew()
+        self.engine.clock.later(_LOOK, self._look_at_slow_ones)
+
     def range_done(self, call: _RangeCall) -> None:
         """A range has all its bytes."""
         self.arrived(call.noted, call.stop, call.sum)
+        with self._lock:
+            self._rates.append(call.moving / max(call.age, 1e-3))
         self._take_from_back()
         self._leave(call, None)
 
@@ -750,6 +774,16 @@ class _OpeningCall(Call):
         self.write: Callable[[bytes], object] = self.write_front
 
     @property
+    def moving(self) -> int:
+        """Bytes that the exchange under way has brought."""
+        return self.at
+
+    @property
+    def left(self) -> int:
+        """Bytes that it still owes."""
+        return max(0, self.stop - self.at)
+
+    @property
     def received(self) -> int:
         return self.at if self.task._fd != -1 else sum(map(len, self.task._body))
 
@@ -833,7 +867,7 @@ class _OpeningCall(Call):
 class _RangeCall(Call):
     """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut. Its own sink."""
 
-    __slots__ = ("at", "before", "noted", "start", "stop", "sum", "task")
+    __slots__ = ("_from", "at", "before", "noted", "start", "stop", "sum", "task")
 
     def __init__(self, task: GetTask, start: int, stop: int, before: Sum | None = None) -> None:
         super().__init__(task.scope)
@@ -843,14 +877,26 @@ class _RangeCall(Call):
         self.stop = stop
         self.sum = 0  # of what came since ``noted``
         self.noted = start
+        self._from = start
         self.before = before  # this range was fetched before, with this sum
 
     @property
     def received(self) -> int:
         return self.at - self.start
 
+    @property
+    def moving(self) -> int:
+        """Bytes that the exchange under way has brought."""
+        return self.at - self._from
+
+    @property
+    def left(self) -> int:
+        """Bytes that it still owes."""
+        return self.stop - self.at
+
     def make(self) -> tuple[Request, Sink | None]:
         wanted = self.task.wanted
+        self._from = self.at
         first = self.task._start + self.at
         headers = [("Range", f"bytes={first}-{self.task._start + self.stop - 1}")]
         if self.task.etag:

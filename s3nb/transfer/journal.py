@@ -101,6 +101,11 @@ class Journal:
         self.close()
 
 
+def is_ours(name: str) -> bool:
+    """Say whether a file name is that of one of our temporary files, or of its journal."""
+    return _TEMP.match(name) is not None
+
+
 def missing(size: int, sums: list[Sum]) -> list[tuple[int, int]]:
     """Return the ranges ``[start, stop)`` of ``size`` bytes that no sum covers."""
     gaps, at = [], 0

@@ -127,9 +127,12 @@ class Target:
     disk for good after `sync_folder`, once for all files of a folder.
     """
 
-    __slots__ = ("fsync", "leftover", "path", "temp")
+    __slots__ = ("fsync", "leftover", "mtime", "path", "temp")
 
-    def __init__(self, path: str | os.PathLike[str], *, fsync: bool, leftover: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, fsync: bool, leftover: str | None = None, mtime: float | None = None
+    ) -> None:
+        self.mtime = mtime  # Unix time that the file is to have; None: now
         self.leftover = leftover  # a temporary file that an earlier process left for the same name
         self.path = os.path.abspath(os.fspath(path))
         folder, name = os.path.split(self.path)
@@ -164,6 +167,8 @@ class Target:
                 os.fsync(fd)
         finally:
             os.close(fd)
+        if self.mtime is not None:
+            os.utime(self.temp, (self.mtime, self.mtime))
         os.replace(self.temp, self.path)
 
     def abandon(self) -> None:

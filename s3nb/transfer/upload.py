@@ -17,13 +17,14 @@ from typing import Any
 from s3nb.checksum import Digests, of_etag, pieces_of
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
-from s3nb.ranges import MAX_PARTS, stream_part_size, upload_part_size
+from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Call, Scope
-from s3nb.transfer.source import Source
+from s3nb.transfer.source import FileSource, Source
 from s3nb.transfer.task import Task
+from s3nb.transfer.uploads import parts, uploads
 from s3nb.wire import Body, FileSlice, Reply, Request, Sink
-from s3nb.wire.xml import ErrorDocument, build_complete, parse_complete, parse_initiate
+from s3nb.wire.xml import ErrorDocument, StoredPart, build_complete, parse_complete, parse_initiate
 
 _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
 _WAYS = 6
@@ -63,14 +64,16 @@ class PutTask(Task):
     """Put one object from a source."""
 
     __slots__ = (
-        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_part_size", "_reading", "_sent",
-        "_source", "_trouble", "_upload_id", "_ways", "place",
+        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_part_size", "_reading", "_resume", "_sent",
+        "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, place: Placed, source: Source) -> None:
+    def __init__(self, scope: Scope, place: Placed, source: Source, *, resume: bool = False) -> None:
         super().__init__(scope)
         self.place = place
         self._source = source
+        self._resume = resume and isinstance(source, FileSource)  # what it sent before can be compared
+        self._stored: dict[int, StoredPart] = {}  # parts that an earlier process has sent
         self._opened = False
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -122,6 +125,9 @@ class PutTask(Task):
                 self._put_whole(source.body(0, source.size))
                 return
             self._part_size = upload_part_size(source.size, config.part_size)
+            if self._resume and self._find():
+                self._begin()
+                return
         else:
             head = source.body(0, config.part_size)
             if len(head) < config.part_size:
@@ -157,6 +163,36 @@ class PutTask(Task):
             self._wind_up(error)
             return
         self._upload_id = done.result()
+        self._begin()
+
+    def _find(self) -> bool:
+        """Look for an upload of this object that was begun; True if its parts are cut as ours would be."""
+        place, size = self.place, self._source.size or 0
+        begun = [u for u in uploads(self.scope, place.bucket, place.key) if u.key == place.key]
+        for upload in sorted(begun, key=lambda u: u.initiated or 0.0, reverse=True):
+            stored = {p.number: p for p in parts(self.scope, place.bucket, place.key, upload.upload_id)}
+            cut = plan_parts(size, self._part_size)
+            if all(n <= len(cut) and p.size == cut[n - 1].stop - cut[n - 1].start for n, p in stored.items()):
+                self._upload_id, self._stored = upload.upload_id, stored
+                return True
+        return False
+
+    def _is_stored(self, number: int, body: Body) -> bool:
+        """Say whether S3 has this part already, to the byte; notes it if so."""
+        stored = self._stored.get(number)
+        if stored is None or not isinstance(body, FileSlice):
+            return False
+        digests = Digests(sha256=False, md5=True)
+        for piece in pieces_of(body.read_at, 0, len(body)):
+            digests.update(piece)
+        if stored.etag != digests.md5:
+            return False
+        checksum = digests.crc32 if self.engine.config.upload_checksum else None
+        with self._lock:
+            self._etags[number] = (stored.etag, checksum)
+        return True
+
+    def _begin(self) -> None:
         self._ways = _WAYS
         for _ in range(_WAYS):
             self.engine.pool.submit(self._way)
@@ -178,27 +214,32 @@ class PutTask(Task):
             call.cancel()
 
     def _next_part(self) -> _PutCall | None:
-        source = self._source
         with self._reading:
-            if self._ended:
-                return None
-            number, start = self._number + 1, self._next
-            if number > MAX_PARTS:
-                raise S3Error(f"{visible(self.place.url)}: the stream is longer than {MAX_PARTS} parts hold")
-            if source.size is None:
-                stop = start + stream_part_size(number, self.engine.config.part_size)
-            else:
-                stop = min(start + self._part_size, source.size)
-            if self._head is not None:
-                body, self._head = self._head, None
-            else:
-                body = source.body(start, stop)
-            self._number, self._next = number, start + len(body)
-            if self._next < stop or self._next == source.size:
-                self._ended = True
-            if not len(body):
-                return None
-        return _PutCall(self, number, body, ())
+            number, body = self._cut()
+            while len(body) and self._is_stored(number, body):
+                number, body = self._cut()
+        return _PutCall(self, number, body, ()) if len(body) else None
+
+    def _cut(self) -> tuple[int, Body]:
+        """Take the next part of the source; an empty one when all is taken."""
+        source = self._source
+        if self._ended:
+            return 0, b""
+        number, start = self._number + 1, self._next
+        if number > MAX_PARTS:
+            raise S3Error(f"{visible(self.place.url)}: the stream is longer than {MAX_PARTS} parts hold")
+        if source.size is None:
+            stop = start + stream_part_size(number, self.engine.config.part_size)
+        else:
+            stop = min(start + self._part_size, source.size)
+        if self._head is not None:
+            body, self._head = self._head, None
+        else:
+            body = source.body(start, stop)
+        self._number, self._next = number, start + len(body)
+        if self._next < stop or self._next == source.size:
+            self._ended = True
+        return number, body
 
     def _end_way(self) -> None:
         with self._lock:
@@ -290,6 +331,12 @@ class PutTask(Task):
 
     def _wind_up(self, error: BaseException) -> None:
         if not self._upload_id:
+            self._finish_failed(error)
+            return
+        if self._resume:
+            error.add_note(
+                f"{visible(self.place.url)}: what was sent is kept; resume=True goes on, abort_incomplete() ends it"
+            )
             self._finish_failed(error)
             return
         upload_id, self._upload_id = self._upload_id, ""
@@ -440,11 +487,11 @@ class _CompleteCall(Call):
 
     def make(self) -> tuple[Request, Sink | None]:
         task = self.task
-        parts = [(number, *task._etags[number]) for number in sorted(task._etags)]
+        named = [(number, *task._etags[number]) for number in sorted(task._etags)]
         headers = [("Content-Type", "application/xml")]
         if task.place.exclusive:
             headers.append(("If-None-Match", "*"))
-        body = build_complete(parts)
+        body = build_complete(named)
         payload = hashlib.sha256(body).hexdigest()
         return Request(
             "CompleteMultipartUpload", "POST", task.place.bucket, task.place.key,

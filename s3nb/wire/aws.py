@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -98,6 +99,7 @@ class Account:
         self._keys: Keys | None = None
         self._recheck_at = 0.0
         self._rechecking = False
+        self._clock = timedelta(0)
 
     def __repr__(self) -> str:
         return f"<Account {self._params.get('endpoint_url') or 'AWS'}>"
@@ -210,6 +212,14 @@ class Account:
         """The client certificate of the client's Config."""
         cert: str | tuple[str, str] | None = self.client.meta.config.client_cert
         return cert
+
+    def now(self) -> datetime:
+        """Return the time to sign with: that of the server, if it has complained."""
+        return datetime.now(UTC) + self._clock
+
+    def set_clock(self, ahead: float) -> None:
+        """Note that the server's clock is so many seconds ahead of ours."""
+        self._clock = timedelta(seconds=ahead)
 
     # -- credentials --------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from typing import Any
 
 import pycurl
@@ -471,7 +470,7 @@ class _Lane:
         keys = wire.account.credentials()
         if keys is not None:
             signed = wire.signer(endpoint).headers(
-                method, endpoint.host, path, query, headers, payload, keys, datetime.now(UTC)
+                method, endpoint.host, path, query, headers, payload, keys, wire.account.now()
             )
             headers += signed
         sent += [_line(name, value) for name, value in headers]
@@ -675,7 +674,7 @@ class CurlWire(Wire):
             query,
             expires,
             keys,
-            datetime.now(UTC),
+            self.account.now(),
             request.headers,
         )
 
