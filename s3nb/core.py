@@ -126,7 +126,7 @@ class Operation:
 def within_limits(config: TransferConfig) -> TransferConfig:
     """Return a configuration that leaves three quarters of the descriptors to others."""
     if resource is None:
-        return config
+        return config  # type: ignore[unreachable]
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = max(1, soft // 4)
     if soft == resource.RLIM_INFINITY or config.max_requests <= most:

@@ -473,7 +473,6 @@ def test_a_connection_far_slower_than_the_others_is_given_up(
     from s3nb.transfer import download
 
     monkeypatch.setattr(download, "_LOOK", 0.05)
-    monkeypatch.setattr(download, "_STEP", 1024)
     monkeypatch.setattr(download, "_ENOUGH", 3)
     wire.faults.append(Fault("GetObject", times=1))  # the first GET, and nothing happens to it
     wire.faults.append(Fault("GetObject", hold=threading.Event(), times=1))

@@ -411,7 +411,7 @@ class GetTask(Task):
         if len(rates) >= _ENOUGH:
             usual = rates[len(rates) // 2]
             for call in live:
-                if call.tries <= _RENEWALS and call.moving / call.age < usual / _SLOW and call.left > _STEP:
+                if call.tries <= _RENEWALS and call.moving / call.age < usual / _SLOW and call.left:
                     call.renew()
         self.engine.clock.later(_LOOK, self._look_at_slow_ones)
 
