@@ -320,9 +320,28 @@ def test_pace_halves_once_per_burst_and_climbs_again() -> None:
     assert pace.limit == 16
     pace.throttled(101.0)
     assert pace.limit == 8
-    for _ in range(5000):
-        pace.success()
+    for n in range(5000):
+        pace.success(102.0 + n / 1000)
     assert pace.limit == 64
+
+
+def test_a_complaint_sets_the_rate_to_a_little_less_than_what_was_taken() -> None:
+    pace = Pace(TransferConfig())
+    assert pace.wait(100.0) == 0.0
+    for n in range(30):
+        pace.success(100.0 + n / 100)
+    pace.throttled(100.3)
+    assert pace.wait(100.3) == pytest.approx(0.5)
+    assert pace.wait(100.81) == 0.0
+    assert pace.rate == pytest.approx(27)
+    sent = 0
+    now = 101.0
+    while now < 102.0:
+        if pace.wait(now) == 0.0:
+            pace.sent(now)
+            sent += 1
+        now += 0.001
+    assert 25 <= sent <= 31
 
 
 def test_pauses_stay_below_a_doubling_ceiling_and_honour_retry_after() -> None:

@@ -45,6 +45,7 @@ _AGAIN_CODES = frozenset(
 _AGAIN_STATUSES = frozenset({408, 500, 502, 504})
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _DNS_TRIES = 3
+_MALFORMED_TRIES = 5
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
 
@@ -225,6 +226,7 @@ class Engine:
         self._cleaning: set[Future[Any]] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
+        self._pumping = False
         self._budget = RetryBudget()
         self._skewed = skewed
 
@@ -267,23 +269,41 @@ class Engine:
         call._launch(self)
 
     def _room(self, call: Call) -> bool:
-        return self._in_flight < self.pace.limit and (
-            self._bytes == 0 or self._bytes + call.cost <= self.config.upload_budget
-        )
+        """Say whether a call may be sent now (with the lock held); if only the time has not come, see to it that it will."""
+        if self._in_flight >= self.pace.limit or (self._bytes and self._bytes + call.cost > self.config.upload_budget):
+            return False
+        wait = self.pace.wait(time.monotonic())
+        if wait > 0 and not self._pumping:
+            self._pumping = True
+            self.clock.later(wait, self._pump)
+        return wait <= 0
 
     def _enter(self, call: Call) -> None:
         self._in_flight += 1
         self._bytes += call.cost
+        self.pace.sent(time.monotonic())
+
+    def _pump(self) -> None:
+        """Send what may be sent by now."""
+        with self._lock:
+            self._pumping = False
+            ready = self._ready()
+        for waiting in ready:
+            waiting._launch(self)
+
+    def _ready(self) -> list[Call]:
+        ready = []
+        queue = self._queue
+        while queue and self._room(queue[0]):
+            ready.append(queue.popleft())
+            self._enter(ready[-1])
+        return ready
 
     def _leave(self, call: Call) -> None:
-        ready = []
         with self._lock:
             self._in_flight -= 1
             self._bytes -= call.cost
-            queue = self._queue
-            while queue and self._room(queue[0]):
-                ready.append(queue.popleft())
-                self._enter(ready[-1])
+            ready = self._ready()
         for waiting in ready:
             waiting._launch(self)
 
@@ -321,7 +341,7 @@ class Engine:
             return
         reply = exchange.result()
         if 200 <= reply.status < 300:
-            self.pace.success()
+            self.pace.success(time.monotonic())
             try:
                 result = call.accept(reply)
             except Again as again:
@@ -329,7 +349,9 @@ class Engine:
             except MalformedReply as exc:
                 listing = call._request is not None and call._request.operation.startswith("List")
                 kind = ListError if listing else IntegrityError
-                self._once_more(call, _about(call, kind, f"reply is not what S3 sends: {exc}"), throttled=False)
+                self._once_more(
+                    call, _about(call, kind, f"reply is not what S3 sends: {exc}"), throttled=False, wire="malformed"
+                )
             except BaseException as exc:
                 self.settle(call, exc)
             else:
@@ -365,7 +387,7 @@ class Engine:
             self._leave(call)
             self._resubmit(call)
         else:
-            self.pace.success()
+            self.pace.success(time.monotonic())
             self.settle(call, error)
 
     def _set_clock(self, reply: Reply) -> bool:
@@ -404,6 +426,10 @@ class Engine:
             more = waited < config.patience
         elif wire == "dns":
             more = call.tries < _DNS_TRIES
+        elif wire == "malformed":
+            more = call.tries < min(
+                _MALFORMED_TRIES, config.attempts
+            )  # a page of some proxy's, rather than a passing fault
         elif wire == "tls":
             more = call.tries < 2
         else:

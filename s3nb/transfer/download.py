@@ -9,11 +9,13 @@ opening GET breaks, what it had not delivered becomes one more range.
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
+from functools import partial
 
 from s3nb.checksum import CRC32, SIZE, Crc, Expected, crc, expected, of_etag, of_part, of_parts, whole
 from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
@@ -26,6 +28,7 @@ from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
 from s3nb.wire import Headers, Reply, Request, Sink
 
+_REPAIR = 4 * 1024 * 1024  # bytes of a range that is fetched once more
 _LOOK = 2.0  # seconds between looks at slow connections, and until one is judged
 _SLOW = 4  # times slower than the usual one
 _ENOUGH = 4  # rates to know what is usual
@@ -77,6 +80,7 @@ class GetTask(Task):
     __slots__ = (
         "_arrived",
         "_body",
+        "_bounds",
         "_crc",
         "_doubted",
         "_fd",
@@ -145,6 +149,7 @@ class GetTask(Task):
         self._crc: Crc | None = None  # kept while bytes go to a file
         self._sums: list[Sum] = []  # of what has arrived
         self._suspects: list[Sum] | None = None  # yet to be fetched again
+        self._bounds = 0  # bytes of each part that the object was uploaded in
         self._verified = "size"
         self._journal: Journal | None = None
         self._rates: deque[float] = deque(maxlen=64)  # bytes a second of ranges that have come
@@ -542,10 +547,7 @@ class GetTask(Task):
         if want is SIZE:
             self._finish()
         elif known is not None:
-            value = 0
-            for part in sorted(self._sums):
-                value = known.combine(value, part.value, part.stop - part.start)
-            self._compare(known.text(value))
+            self._compare(self._combined(known))
         elif want.parts:
             query = (*self.wanted.query(), ("partNumber", "1"))
             request = Request("HeadObject", "HEAD", self.wanted.bucket, self.wanted.key, query=query)
@@ -570,6 +572,7 @@ class GetTask(Task):
             self._verified = want.kind
             self._finish()
             return
+        self._bounds = length
         self._compare(self._sum_of_parts(length))
 
     def _sum_of_parts(self, length: int) -> str:
@@ -589,36 +592,108 @@ class GetTask(Task):
             self._verified = want.kind
             self._finish()
             return
-        if self._suspects is None:
-            self._doubted = found
-            self._suspects = sorted(self._sums, reverse=True)
-            self.scope.progress.retried()
-        self._next_suspect(found)
+        if self._suspects is not None:
+            self._give_up(found)
+            return
+        self._doubted = found
+        self.scope.progress.retried()
+        # Which bytes are wrong the sum of all does not tell. That of a part may, if the server says it.
+        if want.parts and self._bounds:
+            self._ask_for_parts()
+        else:
+            self._fetch_again(self._sums)
 
-    def _next_suspect(self, found: str) -> None:
-        """Fetch the next range once more. Which of them is wrong the sum of all does not tell."""
-        assert self._suspects is not None
-        if self._suspects:
-            part = self._suspects.pop()
-            call = _RangeCall(self, part.start, part.stop, part)
-            self._live.add(call)
-            self.engine.submit(call)
-        elif self._want.kind in ("etag", "composite") and found == self._doubted:
+    def _give_up(self, found: str) -> None:
+        if self._want.kind in ("etag", "composite") and found == self._doubted:
             self._finish()  # every byte came twice, the same both times: what was taken for a sum of them is none
         else:
             self._release()
             self.fail(self._wrong(found))
 
+    def _ask_for_parts(self) -> None:
+        """Ask for the sum of each part that the object was uploaded in."""
+        wanted, waiting = self.wanted, set(range(1, self._want.parts + 1))
+        heads: dict[int, Reply] = {}
+
+        def answered(number: int, done: Future[Reply]) -> None:
+            if done.exception() is None:
+                heads[number] = done.result()
+            with self._lock:
+                waiting.discard(number)
+                if waiting:
+                    return
+            self.engine.pool.submit(self._guarded, lambda: self._compare_parts(heads))
+
+        for number in sorted(waiting):
+            query = (*wanted.query(), ("partNumber", str(number)))
+            request = Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=query, headers=_WITH_CHECKSUM)
+            future = self.engine.request(self.scope, request, lambda reply: reply)
+            future.add_done_callback(partial(answered, number))
+
+    def _compare_parts(self, heads: dict[int, Reply]) -> None:
+        """Fetch the parts whose own sum is off once more; all of them, if the server does not tell."""
+        want, size, length = self._want, self._size or 0, self._bounds
+        bad: list[Sum] = []
+        for number, reply in heads.items():
+            start, stop = (number - 1) * length, min(number * length, size)
+            told = reply.headers.get(f"x-amz-checksum-{want.algorithm}") or ""
+            mine = of_part(want, self._pieces(start, stop))
+            if want.kind == "composite" and told and "-" not in told:
+                good = base64.b64encode(mine).decode() == told
+            else:
+                tag = of_etag(reply.headers)
+                if not tag.value or tag.parts:
+                    continue
+                good = whole(tag, self._pieces(start, stop)) == tag.value
+            if not good:
+                bad += [s for s in self._sums if s.start < stop and s.stop > start]
+        self._fetch_again(bad or self._sums)
+
+    def _fetch_again(self, sums: Iterable[Sum]) -> None:
+        """Fetch ranges once more, several at a time, and compare them with what came before."""
+        assert self._crc is not None
+        groups: list[Sum] = []
+        for piece in sorted(set(sums)):
+            last = groups[-1] if groups else None
+            if last is not None and last.stop == piece.start and piece.stop - last.start <= _REPAIR:
+                value = self._crc.combine(last.value, piece.value, piece.stop - piece.start)
+                groups[-1] = Sum(last.start, piece.stop, value)
+            else:
+                groups.append(piece)
+        self._suspects = groups[::-1]
+        for _ in range(min(self.engine.config.split_ways, len(groups))):
+            self._next_suspect()
+
+    def _next_suspect(self) -> None:
+        with self._lock:
+            if not self._suspects or self._trouble is not None:
+                return
+            part = self._suspects.pop()
+            call = _RangeCall(self, part.start, part.stop, part)
+            self._live.add(call)
+        self.engine.submit(call)
+
     def fetched_again(self, call: _RangeCall, before: Sum) -> None:
         """A range has come a second time."""
-        self._live.discard(call)
         fresh = Sum(call.start, call.stop, call.sum)
-        if fresh == before:
-            self._next_suspect(self._doubted or "")
-            return
-        self._sums = [fresh if s == before else s for s in self._sums]
-        self._doubted = None
-        self._judge()
+        good = False
+        if fresh != before:
+            with self._lock:
+                kept = [s for s in self._sums if s.stop <= fresh.start or s.start >= fresh.stop]
+                self._sums = [*kept, fresh]
+                self._doubted = None
+            known = self._crc_of(self._want)
+            good = known is not None and self._combined(known) == self._want.value
+        if good:
+            self._suspects = []  # that was it
+        self._next_suspect()
+        self._leave(call, None)
+
+    def _combined(self, known: Crc) -> str:
+        value = 0
+        for part in sorted(self._sums):
+            value = known.combine(value, part.value, part.stop - part.start)
+        return known.text(value)
 
     def arrived(self, start: int, stop: int, value: int) -> None:
         """Note the sum of bytes that have all arrived."""
@@ -914,6 +989,9 @@ class _RangeCall(Call):
         etag = headers.get("etag")
         if etag is not None and etag != task.etag:
             raise task._error(ObjectChanged, "the object was replaced while it was being read")
+        whole = task._range.total_size if task._range is not None else -1
+        if found[2] is not None and whole >= 0 and found[2] != whole:
+            raise task._error(ObjectChanged, f"the object has {found[2]} bytes; the first reply said {whole}")
         return True
 
     def write(self, data: bytes) -> object:

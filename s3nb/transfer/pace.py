@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 
 from s3nb.config import TransferConfig
 
+_WINDOW = 1.0  # seconds over which the rate of successes is taken
+_BELOW = 0.9  # of what S3 took
+_LEAST = 2.0  # requests a second
+_CATCH_UP, _PROBE = 1.5, 1.05  # growth of the rate in a second without a complaint
+_FREE = 20_000.0  # requests a second that nobody here can send
+_LATE = 0.05  # seconds of sending that may be made up for
 _BURST = 500  # tries again that need not be earned
 _SHARE = 0.2
 _A_SECOND = 10.0
@@ -13,23 +20,49 @@ _REFUSED_CAP = 3.0  # seconds: a server that is back should not wait for us
 
 
 class Pace:
-    """The limit on requests in flight, moved by what S3 answers.
+    """How many requests may be in flight, and how many may be sent a second, moved by what S3 answers.
 
-    A round of successes (as many as the limit) raises it by a step; a throttled reply halves it,
-    at most once per ``hold`` seconds, as all requests then in flight tell the same news.
+    In flight: a round of successes (as many as the limit) raises the limit by a step; a throttled reply halves it, at most
+    once per ``hold`` seconds, as all requests then in flight tell the same news. A second: not limited until S3 complains; then
+    what it took in the last second, and from there on a little more every second without a complaint. On a short way few
+    requests in flight can still be too many a second, so the one does not do for the other.
     """
 
-    __slots__ = ("_credit", "_held_until", "_hold", "_max", "limit")
+    __slots__ = (
+        "_credit",
+        "_held_until",
+        "_hold",
+        "_known",
+        "_max",
+        "_next",
+        "_raised",
+        "_taken",
+        "_until",
+        "limit",
+        "rate",
+    )
 
     def __init__(self, config: TransferConfig, hold: float = 0.5) -> None:
         self._max = config.max_requests
         self._hold = hold
         self._held_until = 0.0
         self._credit = 0
+        self._taken: deque[float] = deque()  # times of the last second's successes
+        self._until = 0.0  # nothing is sent before; then the rate is set
+        self._next = 0.0  # when the next request may be sent
+        self._raised = 0.0
+        self._known = 0.0  # rate that S3 did not complain of
         self.limit = config.start_requests
+        self.rate: float | None = None  # requests a second
 
-    def success(self) -> None:
+    def success(self, now: float) -> None:
         """Count a reply that is none of S3's complaints."""
+        taken = self._taken
+        taken.append(now)
+        if now - taken[0] > _WINDOW:
+            taken.popleft()
+            if now - taken[0] > _WINDOW:
+                taken.popleft()  # two for one: the queue shrinks when replies come slower
         if self.limit < self._max:
             self._credit += 1
             if self._credit >= self.limit:
@@ -41,7 +74,32 @@ class Pace:
         self._credit = 0
         if now >= self._held_until:
             self.limit = max(1, self.limit // 2)
-            self._held_until = now + self._hold
+            self._held_until = self._until = now + self._hold
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a request may be sent; 0.0: now."""
+        if self._until:
+            if now < self._until:
+                return self._until - now
+            self._until = 0.0
+            lately = sum(1 for at in self._taken if now - at <= _WINDOW)
+            self.rate = max(_LEAST, _BELOW * lately / _WINDOW, min(self.rate or 0.0, self._known) * _BELOW)
+            self._known = self.rate
+            self._raised = now
+        if self.rate is None:
+            return 0.0
+        if now - self._raised >= 1.0:
+            self._raised = now
+            self.rate *= _CATCH_UP if self.rate < self._known else _PROBE
+            if self.rate > _FREE:
+                self.rate = None
+                return 0.0
+        return max(0.0, self._next - now)
+
+    def sent(self, now: float) -> None:
+        """Count a request that is sent."""
+        if self.rate is not None:
+            self._next = max(now - _LATE, self._next) + 1 / self.rate
 
 
 class RetryBudget:
