@@ -514,8 +514,8 @@ class _CompleteCall(Call):
         self.task.completed(etag or self.task.expected_etag(), version_id)
 
     def failed(self, error: BaseException) -> None:
-        if isinstance(error, UploadNotFound) and self.tries > 1:
-            # An earlier try may have done it and only its reply was lost: look whether the object is ours.
+        if isinstance(error, UploadNotFound):
+            # It may have been done, and only the reply was lost (also behind a proxy): look whether the object is ours.
             self.task.engine.submit(_IsItOurs(self.task, error))
             return
         self.task.refused_complete(error)

@@ -1,0 +1,235 @@
+"""A proxy in front of an S3 server that lets things go wrong: on loopback, by rules, the same each time.
+
+Whether a rule strikes a request depends on the seed, the rule and what is asked for the how-manieth time, not on the order in
+which requests arrive, so that concurrent clients meet the same faults in every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import re
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+_PIECE = 64 * 1024
+
+
+@dataclass
+class Rule:
+    """What goes wrong, with which requests, how often.
+
+    ``fault`` is one of: ``status`` (answer ``status`` with ``code``, or ``page``), ``reset`` (RST before the reply; with
+    ``forward`` after the server has done its work), ``cut`` (RST after ``at`` of the body), ``short`` (body and Content-Length
+    end at ``at``), ``flip`` (one bit of the reply's body, at ``at``; if that is negative, at another place each time),
+    ``flip_upload`` (one bit of the request's), ``stall`` (silence after ``at`` of the body), ``whole`` (a range is answered with
+    200 and everything), ``do`` (calls ``then`` before the request is passed on).
+    """
+
+    fault: str
+    p: float = 1.0
+    times: int | None = None
+    skip: int = 0
+    method: str = ".*"
+    key: str = ""  # regular expression, searched in path and query
+    ranged: bool | None = None
+    later: bool = False  # only ranges that do not begin at 0
+    status: int = 503
+    code: str = "SlowDown"
+    page: bytes | None = None
+    at: float = 0.5
+    forward: bool = False
+    then: Callable[[], object] | None = None
+    met: int = 0
+
+    def matches(self, method: str, path: str, ranges: str) -> bool:
+        return (
+            re.fullmatch(self.method, method) is not None
+            and re.search(self.key, path) is not None
+            and (self.ranged is None or self.ranged == bool(ranges))
+            and (not self.later or (bool(ranges) and not ranges.startswith("bytes=0-")))
+        )
+
+
+class Proxy:
+    """Listens on a port that the system picks; ``rules`` may be changed at any time."""
+
+    def __init__(self, upstream: str, rules: list[Rule] | None = None, seed: int = 1) -> None:
+        self._upstream = urlsplit(upstream).netloc
+        self.rules = rules or []
+        self.seed = seed
+        self.requests = 0
+        self.struck: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def set(self, *rules: Rule, seed: int = 1) -> None:
+        """Replace the rules, and forget what was counted."""
+        with self._lock:
+            self.rules, self.seed, self.requests = list(rules), seed, 0
+            self.struck.clear()
+            self._seen.clear()
+
+    def strike(self, method: str, path: str, ranges: str) -> list[Rule]:
+        """Return the rules that strike a request."""
+        found = []
+        with self._lock:
+            self.requests += 1
+            identity = f"{method} {re.sub(r'(uploadId|continuation-token)=[^&]*', '', path)} {ranges}"
+            self._seen[identity] += 1
+            for n, rule in enumerate(self.rules):
+                if not rule.matches(method, path, ranges):
+                    continue
+                rule.met += 1
+                if rule.met <= rule.skip or (rule.times is not None and rule.met > rule.skip + rule.times):
+                    continue
+                draw = hashlib.sha256(f"{self.seed} {n} {identity} {self._seen[identity]}".encode()).digest()
+                if int.from_bytes(draw[:4], "big") / 2**32 < rule.p:
+                    found.append(rule)
+                    self.struck[rule.fault] += 1
+                    if rule.fault != "do":
+                        break
+        return found
+
+    def upstream(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self._upstream, timeout=60)
+
+    def wait(self) -> None:
+        """Be silent until the proxy is closed."""
+        self._over.wait(300)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # the client has left
+            super().handle()
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        ranges = self.headers.get("Range") or ""
+        rules = self.proxy.strike(self.command, self.path, ranges)
+        rule = Rule("none")
+        for found in rules:
+            if found.fault == "do":
+                assert found.then is not None
+                found.then()
+            else:
+                rule = found
+        if rule.fault == "status":
+            text = f"<Error><Code>{rule.code}</Code><Message>injected</Message></Error>".encode()
+            self._answer(rule.status, [], rule.page if rule.page is not None else text)
+            return
+        if rule.fault == "reset" and not rule.forward:
+            self._reset()
+            return
+        if rule.fault == "flip_upload" and body:
+            body = body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")}
+        if rule.fault == "whole":
+            headers = {k: v for k, v in headers.items() if k.lower() not in ("range", "authorization")}
+        upstream = self.proxy.upstream()
+        try:
+            upstream.request(self.command, self.path, body or None, headers)
+            reply = upstream.getresponse()
+            data = reply.read()
+        finally:
+            upstream.close()
+        if rule.fault == "reset":
+            self._reset()
+            return
+        drop = ("transfer-encoding", "content-length", "connection", "date", "server")
+        kept = [(k, v) for k, v in reply.getheaders() if k.lower() not in drop]
+        length = int(reply.getheader("Content-Length") or len(data)) if self.command == "HEAD" else None
+        self._answer(reply.status, kept, data, rule if reply.status < 300 else Rule("none"), length)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
+
+    def _answer(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        rule: Rule | None = None,
+        length: int | None = None,
+    ) -> None:
+        fault = rule.fault if rule is not None and body else "none"
+        at = int(len(body) * (rule.at if rule is not None else 0))
+        if at < 0:
+            at = self.proxy.requests * 7919 % len(body)
+        if fault == "flip":
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        elif fault == "short":
+            body = body[:at]
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        until = at if fault in ("cut", "stall") else len(body)
+        for start in range(0, until, _PIECE):
+            self.wfile.write(body[start : min(start + _PIECE, until)])
+        if fault == "cut":
+            self.wfile.flush()
+            self._reset()
+        elif fault == "stall":
+            self.proxy.wait()
+
+
+@contextlib.contextmanager
+def in_front_of(upstream: str, *rules: Rule, seed: int = 1) -> Iterator[Proxy]:
+    """Run a proxy."""
+    with Proxy(upstream, list(rules), seed) as proxy:
+        yield proxy
+
+
+def standard() -> list[Rule]:
+    """Return a bad day: 5 % SlowDown; of GETs 2 % broken, 1 % cut short, 0.5 % with a flipped bit; of PUTs as many."""
+    return [
+        Rule("status", p=0.05),
+        Rule("cut", p=0.02, method="GET", at=0.4),
+        Rule("short", p=0.01, method="GET", at=0.7, key="/o/"),
+        Rule("flip", p=0.005, method="GET", key="/o/"),
+        Rule("reset", p=0.02, method="PUT"),
+        Rule("reset", p=0.01, method="PUT", forward=True),
+        Rule("flip_upload", p=0.005, method="PUT"),
+    ]
