@@ -13,6 +13,7 @@ from typing import Any
 from s3nb import commands, plain
 from s3nb.errors import BulkError, S3Error
 from s3nb.model import S3Object
+from s3nb.sync import Synced
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -63,7 +64,9 @@ def _cat(command: commands.Command, clients: commands.Clients) -> None:
 
 
 def _show(result: Any, whole: bool = False) -> None:
-    if isinstance(result, S3Object):
+    if isinstance(result, Synced):
+        print(result)
+    elif isinstance(result, S3Object):
         print(plain.facts(result))
         if result.downloaded:
             print(f"saved as {result.path}")

@@ -19,7 +19,7 @@ from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.run import root_from_config, run_root
 from s3nb.sync import Sync, Synced, chosen
-from s3nb.text import visible
+from s3nb.text import Masked, visible
 from s3nb.transfer import uploads
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
@@ -122,6 +122,7 @@ class S3:
         session_vars: Mapping[str, Any] | None = None,
         wire: Wire | None = None,
     ) -> None:
+        client_params, session_vars = Masked(client_params or {}), Masked(session_vars or {})
         if run and s3root:
             raise InvalidURL("run= and s3root= name two roots: give one of them")
         if s3root and (bucket or prefix):

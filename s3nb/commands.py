@@ -19,6 +19,7 @@ from s3nb.client import S3
 from s3nb.errors import InvalidURL
 from s3nb.many import local_files
 from s3nb.model import Results, S3GetObject, S3Object
+from s3nb.sync import Synced
 from s3nb.text import visible
 
 
@@ -123,6 +124,22 @@ def _cat(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("keys", nargs="+", metavar="KEY")
 
 
+def _sync(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="local folder, or s3:// URL taken as a folder")
+    parser.add_argument("target", metavar="TARGET", help="the same; one of both is in S3")
+    parser.add_argument(
+        "--delete", action="store_true", help="delete from TARGET what SOURCE has not, when all is copied"
+    )
+    parser.add_argument("--checksum", action="store_true", help="compare bytes with ETags instead of times")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
+        "--include", action="append", default=[], metavar="GLOB", help="only names that match; may be repeated"
+    )
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB", help="no names that match; may be repeated"
+    )
+
+
 _VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]] = {
     "ls": (_ls, "list what is below a prefix", "ls s3://bucket/logs/"),
     "info": (_info, "show size, type, metadata of objects; no bytes are fetched", "info s3://bucket/a.csv"),
@@ -130,6 +147,11 @@ _VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]] = 
     "get_many": (_get_many, "get many objects at once", "get_many s3://bucket/a.csv s3://bucket/b.csv --to data"),
     "put_many": (_put_many, "put files and folders", "put_many results/ --to s3://bucket/results"),
     "cat": (_cat, "show objects as text", "cat s3://bucket/readme.txt"),
+    "sync": (
+        _sync,
+        "make a prefix like a folder, or the other way, or like another",
+        "sync results s3://bucket/results",
+    ),
 }
 
 VERBS = tuple(_VERBS)
@@ -226,7 +248,7 @@ def run(command: Command, s3: S3) -> Any:
 
     Returns
     -------
-    S3Object, Results of S3Object, Results of (key, url), or str (``cat``)
+    S3Object, Results of S3Object, Results of (key, url), str (``cat``), or Synced
     """
     return _RUN[command.verb](s3, **command.arguments)
 
@@ -272,6 +294,10 @@ def _run_cat(s3: S3, keys: Sequence[Any]) -> str:
     return "".join(found.text or "" for found in s3.iter_get(keys))
 
 
+def _run_sync(s3: S3, source: Any, target: Any, **options: Any) -> Synced:
+    return s3.sync(source, target, **options)
+
+
 _RUN: dict[str, Callable[..., Any]] = {
     "ls": _run_ls,
     "info": _run_info,
@@ -279,6 +305,7 @@ _RUN: dict[str, Callable[..., Any]] = {
     "get_many": _run_get_many,
     "put_many": _run_put_many,
     "cat": _run_cat,
+    "sync": _run_sync,
 }
 
 

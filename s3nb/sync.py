@@ -70,12 +70,19 @@ class Synced:
     dry_run: bool = False
 
     def __str__(self) -> str:
-        did = "would copy" if self.dry_run else "copied"
-        gone = "would delete" if self.dry_run else "deleted"
+        did, gone = ("would copy", "would delete") if self.dry_run else ("copied", "deleted")
         lines = [f"{did} {visible(name)}" for name in self.copied] + [
             f"{gone} {visible(name)}" for name in self.deleted
         ]
-        return "\n".join([*lines, f"{len(self.copied):,} {did}, {len(self.deleted):,} {gone}, {self.same:,} the same"])
+        if self.dry_run:
+            total = f"would copy {len(self.copied):,} and delete {len(self.deleted):,}; {self.same:,} are the same"
+        else:
+            total = f"{len(self.copied):,} copied, {len(self.deleted):,} deleted, {self.same:,} were the same"
+        return "\n".join([*lines, total])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show what was done, in IPython."""
+        printer.text(str(self))
 
 
 def local_entries(folder: str) -> Iterator[Entry]:

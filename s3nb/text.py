@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 # C0, DEL and C1 move the cursor or start escape sequences; "Cf" and "Zl"/"Zp" hold the
 # bidirectional overrides, zero-width characters and line separators that make one text look
@@ -32,6 +33,15 @@ def visible(text: str, limit: int | None = None) -> str:
 
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
+
+
+class Masked(dict[str, Any]):
+    """A dictionary that may hold secrets: it shows its names only, also in a traceback that shows local variables."""
+
+    def __repr__(self) -> str:
+        return f"<values of {', '.join(map(str, self)) or 'nothing'}>"
+
+    __str__ = __repr__
 
 
 def size_text(size: float | None) -> str:

@@ -120,6 +120,19 @@ def test_files_and_folders_go_up(s3: S3, wire: MemoryWire, tmp_path: Path) -> No
     assert (tmp_path / "back" / "sub" / "two").read_text() == "2"
 
 
+def test_sync_from_a_line(s3: S3, wire: MemoryWire, tmp_path: Path) -> None:
+    down = tmp_path / "down"
+    plan = do(s3, "sync", "s3://box/dir", str(down), "--dry-run", "--exclude", "c*")
+    assert (plan.copied, plan.dry_run) == (["b.txt"], True)
+    assert not down.exists()
+    assert do(s3, "sync", "s3://box/dir", str(down)).copied == ["b.txt", "c.txt"]
+    (down / "b.txt").unlink()
+    done = do(s3, "sync", str(down), "s3://box/dir", "--delete")
+    assert done.deleted == ["b.txt"]
+    assert wire.body("box", "dir/b.txt") is None
+    assert "deleted b.txt" in str(done)
+
+
 # -- the command line -----------------------------------------------------------------------------------
 
 

@@ -315,14 +315,23 @@ def test_settings_that_cannot_work_are_refused_by_name(wrong: dict[str, Any]) ->
 
 def test_pace_halves_once_per_burst_and_climbs_again() -> None:
     pace = Pace(TransferConfig(max_requests=64, start_requests=32))
-    for _ in range(10):
-        pace.throttled(100.0)
+    for n in range(10):
+        pace.throttled(100.0 + n / 1000)
     assert pace.limit == 16
-    pace.throttled(101.0)
+    for n in range(10):
+        pace.throttled(101.0 + n / 1000)
     assert pace.limit == 8
     for n in range(5000):
         pace.success(102.0 + n / 1000)
     assert pace.limit == 64
+
+
+def test_a_complaint_now_and_then_is_not_a_limit() -> None:
+    pace = Pace(TransferConfig())
+    for n in range(2000):
+        (pace.throttled if n % 20 == 0 else pace.success)(100.0 + n / 100)
+        assert pace.wait(100.0 + n / 100) == 0.0
+    assert pace.rate is None
 
 
 def test_a_complaint_sets_the_rate_to_a_little_less_than_what_was_taken() -> None:
@@ -330,7 +339,8 @@ def test_a_complaint_sets_the_rate_to_a_little_less_than_what_was_taken() -> Non
     assert pace.wait(100.0) == 0.0
     for n in range(30):
         pace.success(100.0 + n / 100)
-    pace.throttled(100.3)
+    for _ in range(10):
+        pace.throttled(100.3)
     assert pace.wait(100.3) == pytest.approx(0.5)
     assert pace.wait(100.81) == 0.0
     assert pace.rate == pytest.approx(27)

@@ -9,6 +9,7 @@ from s3nb.config import TransferConfig
 
 _WINDOW = 1.0  # seconds over which the rate of successes is taken
 _BELOW = 0.9  # of what S3 took
+_SEVERAL, _TOO_MANY = 3, 0.11  # complaints that are taken to heart: so many, and so many to a success
 _LEAST = 2.0  # requests a second
 _CATCH_UP, _PROBE = 1.5, 1.05  # growth of the rate in a second without a complaint
 _FREE = 20_000.0  # requests a second that nobody here can send
@@ -22,7 +23,7 @@ _REFUSED_CAP = 3.0  # seconds: a server that is back should not wait for us
 class Pace:
     """How many requests may be in flight, and how many may be sent a second, moved by what S3 answers.
 
-    In flight: a round of successes (as many as the limit) raises the limit by a step; a throttled reply halves it, at most
+    In flight: a round of successes (as many as the limit) raises the limit by a step; complaints halve it, at most
     once per ``hold`` seconds, as all requests then in flight tell the same news. A second: not limited until S3 complains; then
     what it took in the last second, and from there on a little more every second without a complaint. On a short way few
     requests in flight can still be too many a second, so the one does not do for the other.
@@ -36,6 +37,7 @@ class Pace:
         "_max",
         "_next",
         "_raised",
+        "_refused",
         "_taken",
         "_until",
         "limit",
@@ -48,6 +50,7 @@ class Pace:
         self._held_until = 0.0
         self._credit = 0
         self._taken: deque[float] = deque()  # times of the last second's successes
+        self._refused: deque[float] = deque()  # and of the complaints
         self._until = 0.0  # nothing is sent before; then the rate is set
         self._next = 0.0  # when the next request may be sent
         self._raised = 0.0
@@ -70,11 +73,20 @@ class Pace:
                 self.limit = min(self._max, self.limit + max(1, self.limit // 16))
 
     def throttled(self, now: float) -> None:
-        """Count a reply that asks for fewer requests; ``now`` in monotonic seconds."""
+        """Count a reply that asks for fewer requests; ``now`` in monotonic seconds.
+
+        Only more than a tenth of all replies is a limit that we run into: now and then S3 says so for reasons of its own.
+        """
+        refused, taken = self._refused, self._taken
+        refused.append(now)
+        for queue in (refused, taken):
+            while queue and now - queue[0] > _WINDOW:
+                queue.popleft()
+        if now < self._held_until or len(refused) < _SEVERAL or len(refused) <= _TOO_MANY * len(taken):
+            return
         self._credit = 0
-        if now >= self._held_until:
-            self.limit = max(1, self.limit // 2)
-            self._held_until = self._until = now + self._hold
+        self.limit = max(1, self.limit // 2)
+        self._held_until = self._until = now + self._hold
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may be sent; 0.0: now."""

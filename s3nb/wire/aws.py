@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from s3nb.errors import CredentialsError, InvalidURL, S3Error
-from s3nb.text import visible
+from s3nb.text import Masked, visible
 from s3nb.wire.signing import Keys
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Account:
         session_vars: Mapping[str, Any] | None = None,
         max_pool_connections: int = 64,
     ) -> None:
-        self._params: dict[str, Any] = dict(client_params or {})
+        self._params = Masked(client_params or {})
         if endpoint_url is not None:
             self._params["endpoint_url"] = endpoint_url
         if region is not None:
@@ -88,7 +88,7 @@ class Account:
         self._given_session = session
         self._profile = profile
         self._role = role
-        self._session_vars = dict(session_vars or {})
+        self._session_vars = Masked(session_vars or {})
         self._pool = max_pool_connections
         self.anonymous = anonymous
         self._lock = threading.RLock()
@@ -130,7 +130,7 @@ class Account:
             elif given is not None:
                 session = given
             else:
-                kwargs = dict(self._session_vars)
+                kwargs = Masked(self._session_vars)
                 if self._profile is not None:
                     kwargs["profile_name"] = self._profile
                 if "region_name" in self._params:
@@ -182,7 +182,7 @@ class Account:
             response_checksum_validation="when_required",
             **({"signature_version": botocore.UNSIGNED} if self.anonymous else {}),
         )
-        params = {**self._params, **overrides}
+        params = Masked(self._params | overrides)
         if params.get("config") is not None:
             config = params["config"].merge(config)
         params["config"] = config

@@ -53,7 +53,7 @@ def direct(server: Server, bucket: str) -> Any:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_bad_day_loses_nothing_and_costs_a_quarter_more(
+def test_a_bad_day_loses_nothing_and_costs_little(
     s3: S3, proxy: Proxy, direct: Any, bucket: str, seed: int, tmp_path: Path
 ) -> None:
     bodies = {**SMALL, "o/large": LARGE}
