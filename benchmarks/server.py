@@ -31,7 +31,7 @@ http {{
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
     types {{ }} default_type binary/octet-stream;
     merge_slashes off; log_not_found off; etag on;
-    map $request_method $put_etag {{ default $sent_http_etag; PUT "\\"00000000000000000000000000000000\\""; }}
+    map $request_method $put_etag {{ default $sent_http_etag; PUT "\\"written\\""; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {root};

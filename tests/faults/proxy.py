@@ -59,6 +59,12 @@ class Rule:
         )
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024  # with five, many connections at once wait for seconds
+
+
 class Proxy:
     """Listens on a port that the system picks; ``rules`` may be changed at any time."""
 
@@ -72,9 +78,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._over = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Proxy:
@@ -164,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")}
         if rule.fault == "whole":
-            headers = {k: v for k, v in headers.items() if k.lower() not in ("range", "authorization")}
+            headers = {k: v for k, v in headers.items() if k.lower() != "range"}
         upstream = self.proxy.upstream()
         try:
             upstream.request(self.command, self.path, body or None, headers)
