@@ -198,6 +198,8 @@ def cell(row: Row, peer: str, proxy: Proxy, client: Any, bodies: dict[str, bytes
         found = f"> {patience:.0f} s"
     else:
         found = f"{judge(row, done, folder, client, allowed)}, {time.monotonic() - begin:.1f} s"
+    if proxy.rules and not proxy.struck:
+        found = "not met"
     proxy.set()
     shutil.rmtree(folder, ignore_errors=True)
     restore(client, {k: bodies[k] for k in row.keys if row.title.startswith("replaced") or row.verb == "up"})
