@@ -31,6 +31,13 @@ def visible(text: str, limit: int | None = None) -> str:
     return text
 
 
+def visible_lines(text: str) -> str:
+    """Return text of many lines made `visible`: newlines and tabs stay what they are."""
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n")
+    return "\n".join("\t".join(visible(piece) for piece in line.split("\t")) for line in text.split("\n"))
+
+
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 

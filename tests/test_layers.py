@@ -17,7 +17,7 @@ ROOT = Path(s3nb.__file__).parent
 # From the ground up: a module imports from its own floor and from those below, never from above.
 FLOORS = [
     ("text",),
-    ("errors", "plain"),
+    ("errors", "plain", "html"),
     ("uri", "ranges", "checksum", "progress"),
     ("model", "config"),
     ("run",),
@@ -106,7 +106,7 @@ def test_arrows_point_downwards(name: str, path: Path) -> None:
 
 
 def test_the_values_import_the_standard_library_only() -> None:
-    for name in ("text", "errors", "plain", "uri", "ranges", "checksum", "progress", "model", "config"):
+    for name in ("text", "errors", "plain", "html", "uri", "ranges", "checksum", "progress", "model", "config"):
         path = ROOT / f"{name}.py"
         assert {i.partition(".")[0] for i, _ in imports(path)} <= sys.stdlib_module_names | {"s3nb", "__future__"}
 
