@@ -1,13 +1,17 @@
 """The exception tree, and the one table from S3's error codes to its classes.
 
-Every error is an :class:`S3Error` and, where Python has a word for it, that builtin too::
+Every error is an :class:`S3Error`, which is an `OSError`, so that code written for files catches it; with
+``errno``, and as ``filename`` the URL. Where Python has a word for it, it is that builtin too::
 
-    S3Error
+    S3Error (OSError)
     ├── NotFound (FileNotFoundError)
     │   ├── ObjectNotFound      no such key or version
     │   ├── BucketNotFound      no such bucket
     │   ├── UploadNotFound      no such multipart upload
     │   └── LocalFileNotFound   a file on this machine that was to be uploaded
+    ├── IsADirectory (IsADirectoryError)   a prefix where an object is wanted
+    ├── NotADirectory (NotADirectoryError) an object where a prefix is wanted
+    ├── DirectoryNotEmpty                  a prefix with objects below it
     ├── AccessDenied (PermissionError)
     │   └── CredentialsError    none found, expired, or not accepted
     ├── InvalidURL (ValueError)            not an address of an object
@@ -19,7 +23,7 @@ Every error is an :class:`S3Error` and, where Python has a word for it, that bui
     ├── IntegrityError                     bytes that are not those that were sent
     ├── ListError                          a listing that is none
     ├── UnsafeKey (ValueError)             a key that has no safe local path
-    ├── LocalFileError (OSError)           disk full, no permission, ...
+    ├── LocalFileError                     disk full, no permission, ...
     ├── ConnectionFailed (ConnectionError) no connection, or it broke
     │   └── RequestTimeout (TimeoutError)  silence
     ├── ServerError                        5xx and what S3 calls internal
@@ -40,11 +44,15 @@ from s3nb.text import plural, visible
 _FIELDS = ("bucket", "key", "operation", "code", "status", "request_id")
 
 
-class S3Error(Exception):
+class S3Error(OSError):
     """Something between this program and S3 went wrong.
 
     Attributes
     ----------
+    errno : int
+        As for files; `errno.EIO` where there is no better.
+    filename : str or None
+        The ``s3://`` URL of what it was about; None if nothing.
     bucket, key : str
         What it was about; empty if nothing.
     operation : str
@@ -59,8 +67,7 @@ class S3Error(Exception):
         The text, safe to print.
     """
 
-    errno: int | None
-    _ERRNO: int | None = None
+    _ERRNO: int = _errno.EIO
 
     def __init__(
         self,
@@ -81,8 +88,8 @@ class S3Error(Exception):
         self.code = code
         self.status = status
         self.request_id = request_id
-        if self._ERRNO is not None:
-            self.errno = self._ERRNO
+        self.errno = self._ERRNO
+        self.filename = self.url or None
 
     @property
     def url(self) -> str:
@@ -96,7 +103,8 @@ class S3Error(Exception):
         return f"{type(self).__name__}({self.message!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, {name: getattr(self, name) for name in _FIELDS})
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        return _rebuild, (type(self), self.message, fields), {"errno": self.errno, "filename": self.filename}
 
 
 def _rebuild(kind: type[S3Error], message: str, fields: dict[str, Any]) -> S3Error:
@@ -125,6 +133,24 @@ class LocalFileNotFound(NotFound):
     """A file on this machine that was to be uploaded is not there."""
 
 
+class IsADirectory(S3Error, IsADirectoryError):
+    """A prefix was named where an object is wanted."""
+
+    _ERRNO = _errno.EISDIR
+
+
+class NotADirectory(S3Error, NotADirectoryError):
+    """An object was named where a prefix is wanted."""
+
+    _ERRNO = _errno.ENOTDIR
+
+
+class DirectoryNotEmpty(S3Error):
+    """There are objects below the prefix."""
+
+    _ERRNO = _errno.ENOTEMPTY
+
+
 class AccessDenied(S3Error, PermissionError):
     """S3 refuses. (It also says so of a missing key to callers who may not list the bucket.)"""
 
@@ -138,17 +164,25 @@ class CredentialsError(AccessDenied):
 class InvalidURL(S3Error, ValueError):
     """Not an address that names an object or prefix here."""
 
+    _ERRNO = _errno.EINVAL
+
 
 class InvalidObject(S3Error, TypeError):
     """A value that cannot be uploaded."""
+
+    _ERRNO = _errno.EINVAL
 
 
 class InvalidRange(S3Error, ValueError):
     """The object has no byte in the range asked for."""
 
+    _ERRNO = _errno.EINVAL
+
 
 class PreconditionFailed(S3Error):
     """A condition of the request did not hold (412, or 304)."""
+
+    _ERRNO = _errno.ESTALE
 
 
 class ObjectExists(PreconditionFailed, FileExistsError):
@@ -172,17 +206,15 @@ class ListError(S3Error):
 class UnsafeKey(S3Error, ValueError):
     """The key has no local path that stays inside the target folder."""
 
+    _ERRNO = _errno.EINVAL
 
-class LocalFileError(S3Error, OSError):
+
+class LocalFileError(S3Error):
     """A file on this machine could not be read or written; ``errno`` says why."""
 
     def __init__(self, message: str = "", *, errno: int | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.errno = errno
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        fields = {name: getattr(self, name) for name in _FIELDS}
-        return _rebuild, (type(self), self.message, fields | {"errno": self.errno})
 
 
 class ConnectionFailed(S3Error, ConnectionError):
@@ -204,9 +236,13 @@ class ServerError(S3Error):
 class Throttled(ServerError):
     """S3 asks for fewer requests, longer than patience allows."""
 
+    _ERRNO = _errno.EBUSY
+
 
 class ClientClosed(S3Error, ValueError):
     """The client was used after ``close()``."""
+
+    _ERRNO = _errno.EBADF
 
 
 class BulkError(S3Error):
@@ -327,6 +363,9 @@ _BY_CODE: dict[str, type[S3Error]] = {
     "RequestTimeTooSkewed": CredentialsError,
     "InvalidRange": InvalidRange,
     "PreconditionFailed": PreconditionFailed,
+    "BucketAlreadyExists": ObjectExists,
+    "BucketAlreadyOwnedByYou": ObjectExists,
+    "InvalidObjectState": AccessDenied,
     "InvalidBucketName": InvalidURL,
     "KeyTooLongError": InvalidURL,
     "BadDigest": IntegrityError,
@@ -365,6 +404,13 @@ _CODE_OF_STATUS = {
 }
 
 
+# What the reader of a refusal should know.
+_HINTS = {
+    "AccessDenied": "without the right to list the bucket, a missing key looks the same",
+    "InvalidObjectState": "the object is archived: restore it first (RestoreObject), and wait",
+}
+
+
 def class_of(code: str, status: int) -> type[S3Error]:
     """Return the class for a code and status; the code goes first, `S3Error` if neither is known."""
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
@@ -388,7 +434,12 @@ def from_reply(
     text = f"{visible(where)}: {visible(code) or 'HTTP ' + str(status)}"
     if message:
         text += f" ({visible(message, 200)})"
+    if code in _HINTS and key and operation in ("GetObject", "HeadObject"):
+        text += f" ({_HINTS[code]})"
     text += f" [{operation}, status {status}" + (f", request {visible(request_id, 80)}]" if request_id else "]")
-    return kind(
+    error = kind(
         text, bucket=bucket, key=key, operation=operation, code=code, status=status, request_id=visible(request_id, 80)
     )
+    if code == "KeyTooLongError":
+        error.errno = _errno.ENAMETOOLONG
+    return error

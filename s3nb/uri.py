@@ -6,6 +6,7 @@ A key is literal. Nothing is decoded, normalised or stripped: ``?``, ``#``, ``%2
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import unicodedata
@@ -90,11 +91,13 @@ def check_key(location: Location) -> Location:
         except UnicodeEncodeError:
             length = 0
         if length > MAX_KEY_BYTES:
-            raise InvalidURL(
+            error = InvalidURL(
                 f"key of {length} bytes, S3 allows {MAX_KEY_BYTES}: {visible(location.url, 200)}",
                 bucket=location.bucket,
                 key=key,
             )
+            error.errno = errno.ENAMETOOLONG
+            raise error
     if not key.isascii():
         try:
             key.encode()

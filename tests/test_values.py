@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import unicodedata
@@ -387,3 +388,34 @@ def test_a_symbolic_link_below_the_target_is_not_followed_out_of_it(tmp_path: Pa
     (tmp_path / "to" / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(s3nb.UnsafeKey, match="leads out"):
         make_folder(tmp_path / "to", tmp_path / "to" / "link" / "sub")
+
+
+def test_every_error_is_an_os_error_with_errno_and_file_name() -> None:
+    missing = errors.from_reply(
+        operation="GetObject", bucket="b", key="k", status=404, code="NoSuchKey", message="", request_id="R"
+    )
+    refused = errors.from_reply(
+        operation="HeadObject", bucket="b", key="k", status=403, code="", message="", request_id="R"
+    )
+    slow = errors.from_reply(
+        operation="PutObject", bucket="b", key="k", status=503, code="SlowDown", message="", request_id=""
+    )
+    assert [(e.errno, e.filename) for e in (missing, refused, slow)] == [
+        (errno.ENOENT, "s3://b/k"),
+        (errno.EACCES, "s3://b/k"),
+        (errno.EBUSY, "s3://b/k"),
+    ]
+    assert "missing key looks the same" in str(refused)
+    again = pickle.loads(pickle.dumps(refused))
+    assert (again.errno, again.filename, again.code, str(again)) == (
+        errno.EACCES,
+        "s3://b/k",
+        "AccessDenied",
+        str(refused),
+    )
+
+
+def test_a_key_that_is_too_long_says_so_as_a_file_name_does() -> None:
+    with pytest.raises(s3nb.InvalidURL) as caught:
+        uri.check_key(uri.parse("s3://bucket/" + "k" * 1025))
+    assert caught.value.errno == errno.ENAMETOOLONG
