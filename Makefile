@@ -10,8 +10,9 @@ UV     := $(shell command -v uv 2>/dev/null)
 demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
 
+# TESTS= names some of them: make test TESTS=tests/lab
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -52,8 +53,6 @@ $(VENV)/.bench: $(BIN)/python pyproject.toml
 	$(call install,sandbox$(comma)bench)
 
 $(VENV)/.lab: $(VENV)/.demo
-	$(call install,notebook$(comma)sandbox)
-	@echo "installing JupyterLab"
-	$(if $(UV),@VIRTUAL_ENV=$(VENV) uv pip install -q jupyterlab,@$(BIN)/python -m pip install -q --disable-pip-version-check jupyterlab)
+	$(call install,lab$(comma)notebook$(comma)sandbox)
 
 comma := ,

@@ -16,7 +16,7 @@ import pytest
 
 # Before anything reads them: no test may see the user's AWS or Metaflow settings, or the network's.
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "METAFLOW_", "S3NB_")) and _name != "S3NB_REQUIRE_RADOSGW":
+    if _name.startswith(("AWS_", "METAFLOW_", "S3NB_")) and not _name.startswith("S3NB_REQUIRE_"):
         del os.environ[_name]
 _nothing = tempfile.NamedTemporaryFile(prefix="s3nb-tests-", suffix=".ini")  # noqa: SIM115  # lives as long as the run
 os.environ.update(
@@ -33,6 +33,7 @@ for _name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_pro
 from s3nb import S3  # noqa: E402
 from s3nb.sandbox import Sandbox  # noqa: E402
 
+from . import lab  # noqa: E402
 from . import radosgw as rgw  # noqa: E402
 
 _NO_RADOSGW = f"radosgw is not installed (Debian: apt-get install {rgw.PACKAGES})"
@@ -68,8 +69,11 @@ class Server:
         return self.session().client("s3", endpoint_url=self.endpoint_url, config=config)
 
 
-def pytest_report_header() -> list[str]:
-    return [f"not run: tests against the strict server: {_NO_RADOSGW}"] if rgw.missing() else []
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if rgw.missing():
+        terminalreporter.write_line(f"not run: tests against the strict server: {_NO_RADOSGW}")
+    if lab.chromium() is None:
+        terminalreporter.write_line(f"not run: tests in JupyterLab: {lab.NO_CHROMIUM}")
 
 
 @pytest.fixture(scope="session")

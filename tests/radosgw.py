@@ -33,7 +33,8 @@ def _path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that the system says are free."""
     sockets = [socket.socket() for _ in range(count)]
     for sock in sockets:
         sock.bind(("127.0.0.1", 0))
@@ -104,7 +105,7 @@ class Radosgw:
 
     def __init__(self, *, nodelay: bool = True) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rgw."))  # short: there are unix sockets below it
-        mon_port, self.port = _free_ports(2)
+        mon_port, self.port = free_ports(2)
         self.endpoint_url = f"http://127.0.0.1:{self.port}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._conf = self._folder / "ceph.conf"
