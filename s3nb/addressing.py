@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from s3nb.errors import InvalidObject, InvalidURL
 from s3nb.model import S3Object
 from s3nb.text import visible
-from s3nb.transfer.download import Wanted
+from s3nb.transfer.wanted import Wanted
 from s3nb.uri import as_directory, check_key, is_s3, parse, split_root
 
 

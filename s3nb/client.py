@@ -24,11 +24,12 @@ from s3nb.transfer import uploads
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import DeleteTask, Doomed
-from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.download import GetTask
 from s3nb.transfer.head import HeadTask
 from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.wanted import Wanted
 from s3nb.uri import check_bucket, is_s3
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account

@@ -18,12 +18,13 @@ from s3nb.model import Results, S3Object
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.delete import DeleteTask, Doomed, batches
-from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.download import GetTask
 from s3nb.transfer.journal import left_over
 from s3nb.transfer.local import Store, Target, make_folder, sync_folder
 from s3nb.transfer.source import Source
 from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.wanted import Wanted
 from s3nb.uri import collisions, key_to_path
 
 Maker = Callable[[Scope, Any], Task]

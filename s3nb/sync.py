@@ -26,12 +26,12 @@ from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
-from s3nb.transfer.download import Wanted
 from s3nb.transfer.journal import is_ours
 from s3nb.transfer.local import Store
 from s3nb.transfer.source import FileSource
 from s3nb.transfer.task import Task
 from s3nb.transfer.upload import Placed, PutTask
+from s3nb.transfer.wanted import Wanted
 from s3nb.uri import key_to_path
 
 _SLACK = 1.0  # seconds by which times may differ: S3's headers and some file systems count whole ones

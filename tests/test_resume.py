@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from s3nb import S3
-from s3nb.testing import MemoryWire
+from s3nb import S3, LocalFileError
+from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer.journal import Journal, Subject, Sum, left_over, missing
 
 from .test_faults import LARGE, MIB, QUICK, blocks
@@ -24,7 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from tests.test_faults import QUICK, blocks, MIB
 from tests.test_resume import BODY, Counting
-from s3nb import S3
+from s3nb import S3, LocalFileError
 
 class Fatal(Counting):
     def _deliver(self, exchange, sink, status, headers, body):
@@ -154,3 +154,27 @@ def test_results_in_temporary_files_keep_no_journal(tmp_path: Path) -> None:
         found = s3.get("large")
         assert found.path is not None
         assert os.listdir(Path(found.path).parent) == [Path(found.path).name]
+
+
+def test_an_error_before_going_on_keeps_what_is_there(tmp_path: Path) -> None:
+    left = killed(tmp_path)
+    wire = MemoryWire({"box": {"large": BODY}}, checksum="crc32")
+    wire.faults.append(Fault("HeadObject", status=403, code="AccessDenied"))
+    with S3(s3root="s3://box", wire=wire, config=QUICK) as s3:
+        with pytest.raises(PermissionError):
+            s3.download(["large"], tmp_path)
+        assert sorted(os.listdir(tmp_path)) == left
+        s3.download(["large"], tmp_path)
+    assert (tmp_path / "large").read_bytes() == BODY
+    assert os.listdir(tmp_path) == ["large"]
+
+
+def test_a_name_that_cannot_be_given_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+    wire = MemoryWire({"box": {"large": BODY}})
+    wire.faults.append(
+        Fault("GetObject", times=1, then=lambda: (tmp_path / "to" / "large").mkdir(), after=0.9, wire="reset")
+    )
+    with S3(s3root="s3://box", wire=wire, config=QUICK) as s3, pytest.raises(LocalFileError, match="large"):
+        s3.download_to("large", tmp_path / "to" / "large")
+    assert os.listdir(tmp_path / "to") == ["large"]

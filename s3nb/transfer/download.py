@@ -9,108 +9,41 @@ opening GET breaks, what it had not delivered becomes one more range.
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from functools import partial
 
-from s3nb.checksum import CRC32, SIZE, Crc, Expected, crc, expected, of_etag, of_part, of_parts, whole
-from s3nb.errors import IntegrityError, InvalidRange, LocalFileError, NotFound, ObjectChanged, S3Error
+from s3nb.checksum import CRC32, SIZE, Crc, crc, expected, of_etag, of_part, of_parts, whole
+from s3nb.errors import IntegrityError, LocalFileError, NotFound, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.model import RangeInfo, S3Object
-from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts, range_header
+from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts
 from s3nb.text import visible
-from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.attempt import Scope
+from s3nb.transfer.audit import Audit, crc_of, wrong
+from s3nb.transfer.fetch import WITH_CHECKSUM, Cut, OpeningCall, RangeCall
 from s3nb.transfer.journal import Journal, Subject, Sum, missing, read_back
 from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
-from s3nb.wire import Headers, Reply, Request, Sink
+from s3nb.transfer.wanted import Wanted
+from s3nb.wire import Headers, Reply, Request
 
-_USUAL = (8, 16, 5, 10, 15, 25, 32, 50, 64, 100, 128, 256, 512)  # MiB of a part
-_REPAIR = 4 * 1024 * 1024  # bytes of a range that is fetched once more
 _LOOK = 2.0  # seconds between looks at slow connections, and until one is judged
 _SLOW = 4  # times slower than the usual one
 _ENOUGH = 4  # rates to know what is usual
 _RENEWALS = 3  # of one range
 _STEP = 256 * 1024  # what is lost of each part under way when the process is killed
 _INLINE = 64 * 1024  # bodies up to this size are hashed on the wire's thread: changing threads would take longer
-_WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
-
-
-class Wanted:
-    """What to get, and how the result is named: bucket, key, range, version; base and URL."""
-
-    __slots__ = ("base", "bucket", "info", "key", "length", "missing_ok", "offset", "url", "version_id")
-
-    def __init__(
-        self,
-        bucket: str,
-        key: str,
-        url: str,
-        base: str | None = None,
-        *,
-        offset: int | None = None,
-        length: int | None = None,
-        version_id: str | None = None,
-        info: bool = True,
-        missing_ok: bool = False,
-    ) -> None:
-        self.bucket = bucket
-        self.key = key
-        self.url = url
-        self.base = base
-        self.offset = offset
-        self.length = length
-        self.version_id = version_id
-        self.info = info
-        self.missing_ok = missing_ok
-
-    def missing(self) -> S3Object:
-        """Return the result that says: there is none."""
-        return S3Object(self.base, self.url, version_id=self.version_id)
-
-    def query(self) -> tuple[tuple[str, str], ...]:
-        return () if self.version_id is None else (("versionId", self.version_id),)
 
 
 class GetTask(Task):
     """Get one object, or a piece of it, into memory, a temporary file, or a file of the user's."""
 
     __slots__ = (
-        "_arrived",
-        "_body",
-        "_bounds",
-        "_crc",
-        "_doubted",
-        "_fd",
-        "_front",
-        "_headers",
-        "_held",
-        "_journal",
-        "_live",
-        "_lock",
-        "_opening",
-        "_parts",
-        "_path",
-        "_range",
-        "_rates",
-        "_restarted",
-        "_size",
-        "_start",
-        "_step",
-        "_store",
-        "_sums",
-        "_suspects",
-        "_taken_back",
-        "_target",
-        "_trouble",
-        "_verified",
-        "_want",
-        "etag",
-        "known_size",
-        "wanted",
+        "_arrived", "_audit", "_body", "_doubted", "_fd", "_front", "_headers", "_held", "_journal", "_live", "_lock", "_opening",
+        "_parts", "_path", "_range", "_rates", "_restarted", "_size", "_store", "_suspects", "_taken_back", "_target", "_verified",
+        "_want", "crc", "etag", "first", "known_size", "step", "trouble", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -136,7 +69,7 @@ class GetTask(Task):
         self._headers: Headers | None = None
         self._range: RangeInfo | None = None
         self._size: int | None = None  # bytes to come
-        self._start = 0  # first of them, in the object
+        self.first = 0  # first of them, in the object
         self._body: list[bytes] = []
         self._held = 0  # bytes of the memory budget that are ours
         self._fd = -1
@@ -145,18 +78,17 @@ class GetTask(Task):
         self._front = 0  # parts before this index belong to the opening GET
         self._taken_back = 0  # parts from this index on are taken by ranges
         self._arrived = 0  # bytes of calls that have ended
-        self._live: set[_RangeCall | _OpeningCall] = set()
+        self._live: set[RangeCall | OpeningCall] = set()
         self._want = SIZE
-        self._crc: Crc | None = None  # kept while bytes go to a file
-        self._sums: list[Sum] = []  # of what has arrived
-        self._suspects: list[Sum] | None = None  # yet to be fetched again
-        self._bounds = 0  # bytes of each part that the object was uploaded in
+        self.crc: Crc | None = None  # kept while bytes go to a file
+        self._audit: Audit | None = None  # of a file
+        self._suspects: list[Sum] = []  # yet to be fetched again
         self._verified = "size"
         self._journal: Journal | None = None
         self._rates: deque[float] = deque(maxlen=64)  # bytes a second of ranges that have come
-        self._step = 1 << 62  # bytes after which a running sum is noted
-        self._trouble: BaseException | None = None
-        self._opening: _OpeningCall | None = None
+        self.step = 1 << 62  # bytes after which a running sum is noted
+        self.trouble: BaseException | None = None
+        self._opening: OpeningCall | None = None
 
     def fail(self, error: BaseException) -> None:
         if self.wanted.missing_ok and isinstance(error, NotFound):
@@ -167,22 +99,19 @@ class GetTask(Task):
     def _over(self, outcome: str) -> None:
         opening, self._opening = self._opening, None
         if opening is not None:
-            opening.write = _Cut.nothing  # it holds itself, and us: no collector is needed for so many small objects
+            opening.write = Cut.nothing  # it holds itself, and us: no collector is needed for so many small objects
+        self._audit = None  # likewise
         super()._over(outcome)
 
     def start(self) -> None:
-        wanted = self.wanted
-        if wanted.offset is not None and wanted.offset < 0:
-            raise InvalidRange(
-                f"{visible(wanted.url)}: offset must not be negative: {wanted.offset} (the last n bytes: length=-n)"
-            )
+        self.wanted.check()
         if self._target is not None and self._target.leftover is not None:
             self.engine.pool.submit(self._guarded, self._resume)
         else:
             self._open()
 
     def _open(self) -> None:
-        self._opening = call = _OpeningCall(self)
+        self._opening = call = OpeningCall(self)
         self._live.add(call)
         self.engine.submit(call)
 
@@ -204,7 +133,7 @@ class GetTask(Task):
         self.etag = headers.peek("etag")
         length = headers.peek("content-length")
         size = int(length) if length is not None and length.isdigit() else None
-        asked = range_header(wanted.offset, wanted.length)
+        asked = wanted.asked()
         cut = None
         if asked is None:
             total, start = size, 0
@@ -212,13 +141,13 @@ class GetTask(Task):
             found = parse_content_range(headers.get("content-range"))
             if found is not None:
                 start, stop, total = found
-                self._check_range(start, stop, total, asked)
+                wanted.check_reply(start, stop, total)
                 size = stop - start
             else:  # a 200 without Content-Range: the server ignores ranges and sends everything
                 total = size
-                start, size = self._own_range(total)
+                start, size = wanted.within(total)
                 cut = (start, size)
-        self._start = start
+        self.first = start
         self._size = size
         if size is not None:
             self._range = RangeInfo(total if total is not None else -1, start, size)
@@ -235,13 +164,14 @@ class GetTask(Task):
             self._held = size
             take: Callable[[bytes], object] = self._body.append
             if cut is not None:
-                return _Cut(take, *cut)
+                return Cut(take, *cut)
             return take
         self._open_file(size)
         if self._want is not SIZE:
-            self._crc = crc(self._want.kind) or CRC32
+            self.crc = crc(self._want.kind) or CRC32
+            self._audit = Audit(self, self._want, self.crc)
         if cut is not None:
-            return _Cut(self._append, *cut)
+            return Cut(opening.write_all, *cut)
         if size is None or self.etag is None or size < config.split_threshold:
             return opening.write_front
         part_size = download_part_size(size, config.smallest_split, config.part_size, config.split_ways)
@@ -250,11 +180,14 @@ class GetTask(Task):
         self._taken_back = len(self._parts)
         opening.stop = self._parts[0].stop
         if self._target is not None and config.resume:
-            self._crc = self._crc or CRC32
+            if self._audit is None:
+                self.crc = CRC32
+                self._audit = Audit(self, SIZE, CRC32)
+            assert self.crc is not None
             version = headers.get("x-amz-version-id") if self.wanted.version_id is None else self.wanted.version_id
-            subject = Subject(wanted.bucket, wanted.key, version, self.etag, size, self._crc.name)
+            subject = Subject(wanted.bucket, wanted.key, version, self.etag, size, self.crc.name)
             self._journal = Journal.create(self._target.temp, subject)
-        self._step = max(_STEP, size >> 10)
+        self.step = max(_STEP, size >> 10)
         for _ in range(min(config.split_ways - 1, len(self._parts) - 1)):
             self._take_from_back()
         self.engine.clock.later(_LOOK, self._look_at_slow_ones)
@@ -281,7 +214,7 @@ class GetTask(Task):
             journal.close()  # another object's, on its way to the same name
             self._open()
             return
-        headers = (("If-Match", subject.etag), *(_WITH_CHECKSUM if self.engine.config.verify else ()))
+        headers = (("If-Match", subject.etag), *(WITH_CHECKSUM if self.engine.config.verify else ()))
         request = Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query(), headers=headers)
         future = self.engine.request(self.scope, request, lambda reply: reply)
         future.add_done_callback(
@@ -293,8 +226,8 @@ class GetTask(Task):
         subject, target = journal.subject, self._target
         assert target is not None
         error = done.exception()
-        if isinstance(error, CancelledError):
-            journal.close()
+        if error is not None and not isinstance(error, (NotFound, PreconditionFailed)):
+            journal.close()  # what is there may still be good another time
             raise error
         running = crc(subject.crc)
         reply = None if error is not None else done.result()
@@ -311,15 +244,16 @@ class GetTask(Task):
         self._headers = reply.headers
         self.etag, self._size = subject.etag, subject.size
         self._range = RangeInfo(subject.size, 0, subject.size)
-        self._want = expected(reply.headers) if self.engine.config.verify else SIZE
-        if self._crc_of(self._want) not in (None, running):
-            self._want = of_etag(reply.headers)  # the journal's sums are of another kind
-        self._crc = running
+        want = expected(reply.headers) if self.engine.config.verify else SIZE
+        if crc_of(want) not in (None, running):
+            want = of_etag(reply.headers)  # the journal's sums are of another kind
+        self.crc = running
         config = self.engine.config
         os.ftruncate(self._fd, subject.size)
-        self._sums = read_back(self._fd, journal.sums, running.update)
-        self._step = max(_STEP, subject.size >> 10)
-        for start, stop in missing(subject.size, self._sums):
+        self._audit = Audit(self, want, running)
+        self._audit.sums = intact = read_back(self._fd, journal.sums, running.update)
+        self.step = max(_STEP, subject.size >> 10)
+        for start, stop in missing(subject.size, intact):
             for part in plan_parts(stop - start, config.part_size):
                 self._parts.append(Part(len(self._parts) + 1, start + part.start, start + part.stop))
         self._taken_back = len(self._parts)
@@ -328,38 +262,6 @@ class GetTask(Task):
             return
         for _ in range(min(config.split_ways, len(self._parts))):
             self._take_from_back()
-
-    def _check_range(self, start: int, stop: int, total: int | None, asked: str) -> None:
-        wanted = self.wanted
-        if wanted.length is not None and wanted.length < 0:
-            good = total is None or (stop == total and stop - start == min(-wanted.length, total))
-        else:
-            good = start == (wanted.offset or 0)
-            if good and wanted.length is not None:
-                good = stop - start <= wanted.length and (
-                    stop - start == wanted.length or total is None or stop == total
-                )
-        if not good:
-            raise IntegrityError(
-                f"{visible(wanted.url)}: asked for {asked}, got bytes {start}-{stop - 1} of {total}",
-                bucket=wanted.bucket, key=wanted.key, operation="GetObject",
-            )  # fmt: skip
-
-    def _own_range(self, total: int | None) -> tuple[int, int]:
-        """Return (start, size) of the range in an object of ``total`` bytes."""
-        wanted = self.wanted
-        offset, length = wanted.offset or 0, wanted.length
-        if total is None:
-            raise IntegrityError(f"{visible(wanted.url)}: the server ignores ranges and does not say how much it sends")
-        if length is not None and length < 0:
-            offset = max(0, total + length)
-            length = None
-        if offset >= total:
-            raise InvalidRange(
-                f"{visible(wanted.url)}: no byte at {offset}, the object has {total}",
-                bucket=wanted.bucket, key=wanted.key, operation="GetObject", code="InvalidRange", status=416,
-            )  # fmt: skip
-        return offset, total - offset if length is None else min(length, total - offset)
 
     # -- the file -----------------------------------------------------------------------------
 
@@ -380,18 +282,39 @@ class GetTask(Task):
                 raise OSError(28, "no space left on device")
             done += more
 
-    def _append(self, data: bytes) -> None:
-        opening = self._opening
-        assert opening is not None
-        self.write_at(data, opening.at)
-        opening.at += len(data)
+    # what the requests look at
+
+    @property
+    def in_file(self) -> bool:
+        return self._fd != -1
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole object; -1: not known."""
+        return self._range.total_size if self._range is not None else -1
+
+    def held(self) -> int:
+        """Return the bytes in memory."""
+        return sum(map(len, self._body))
+
+    def promised(self, call: OpeningCall) -> int | None:
+        """Return where the opening GET is to end."""
+        return call.stop if self._parts else self._size
+
+    def nothing_of(self, headers: Headers) -> None:
+        """Take the head of an object of which no byte was asked for."""
+        self._headers = headers
+        self.etag = headers.get("etag")
+        total = int(headers.get("content-length", "0"))
+        self._size = 0
+        self._range = RangeInfo(total, min(self.wanted.offset or 0, total), 0)
 
     # -- parts ----------------------------------------------------------------------------------
 
     def next_front(self) -> int | None:
         """Give the opening GET its next part: the end of it, or None if a range has it."""
         with self._lock:
-            if self._trouble is not None or self._front >= self._taken_back:
+            if self.trouble is not None or self._front >= self._taken_back:
                 return None
             part = self._parts[self._front]
             self._front += 1
@@ -399,11 +322,11 @@ class GetTask(Task):
 
     def _take_from_back(self) -> None:
         with self._lock:
-            if self._trouble is not None or self._taken_back <= self._front:
+            if self.trouble is not None or self._taken_back <= self._front:
                 return
             self._taken_back -= 1
             part = self._parts[self._taken_back]
-            call = _RangeCall(self, part.start, part.stop)
+            call = RangeCall(self, part.start, part.stop)
             self._live.add(call)
         self.engine.submit(call)
 
@@ -421,7 +344,7 @@ class GetTask(Task):
                     call.renew()
         self.engine.clock.later(_LOOK, self._look_at_slow_ones)
 
-    def range_done(self, call: _RangeCall) -> None:
+    def range_done(self, call: RangeCall) -> None:
         """A range has all its bytes."""
         self.arrived(call.noted, call.stop, call.sum)
         with self._lock:
@@ -429,7 +352,7 @@ class GetTask(Task):
         self._take_from_back()
         self._leave(call, None)
 
-    def opening_done(self, call: _OpeningCall, reply: Reply) -> None:
+    def opening_done(self, call: OpeningCall, reply: Reply) -> None:
         """The opening GET has come to its end, or was stopped where the ranges begin."""
         if self._headers is None:
             self._headers = reply.headers
@@ -440,29 +363,32 @@ class GetTask(Task):
             if self._size is not None and len(data) != self._size:
                 self._release()
                 self._leave(
-                    call, self._error(IntegrityError, f"{len(data)} bytes came, the head promised {self._size}")
+                    call, self.error_about(IntegrityError, f"{len(data)} bytes came, the head promised {self._size}")
                 )
                 return
             self._live.discard(call)
             self._arrived = len(data)
             if self._want is SIZE:
                 self.end(self._object(data=data))
-            elif len(data) <= _INLINE or self._crc_of(self._want):
+            elif len(data) <= _INLINE or crc_of(self._want):
                 self._check_body(data)
             else:
                 self.engine.pool.submit(self._guarded, lambda: self._check_body(data))
             return
+        if self._size is None:  # the head did not say
+            self._size = call.at
+            self._range = RangeInfo(call.at, 0, call.at)
         self._leave(call, None)
 
-    def opening_broke(self, call: _OpeningCall) -> bool:
+    def opening_broke(self, call: OpeningCall) -> bool:
         """The opening GET broke after its head. True if ranges now get the rest."""
         if self._fd == -1 or self.etag is None or self._size is None:
             return False
-        stop = call.stop if self._parts else self._size
+        stop = self.promised(call)
         self.arrived(call.start, call.at, call.sum)
         call.start = call.at
-        if call.at < stop:
-            rest = _RangeCall(self, call.at, stop)
+        if stop is not None and call.at < stop:
+            rest = RangeCall(self, call.at, stop)
             with self._lock:
                 self._live.add(rest)
             self.engine.submit(rest)
@@ -470,37 +396,33 @@ class GetTask(Task):
         self._leave(call, None)
         return True
 
-    def broken(self, call: _RangeCall | _OpeningCall, error: BaseException) -> None:
+    def broken(self, call: RangeCall | OpeningCall, error: BaseException) -> None:
         """A call has failed for good: the others stop, and then the task ends."""
         with self._lock:
-            first = self._trouble is None
+            first = self.trouble is None
             if first:
-                self._trouble = error
+                self.trouble = error
             others = [c for c in self._live if c is not call] if first else []
         for other in others:
             other.cancel()
         self._leave(call, error)
 
-    def _leave(self, call: _RangeCall | _OpeningCall, error: BaseException | None) -> None:
+    def _leave(self, call: RangeCall | OpeningCall, error: BaseException | None) -> None:
         with self._lock:
             if call in self._live:
                 self._live.discard(call)
                 self._arrived += call.received
-            if error is not None and self._trouble is None:
-                self._trouble = error
+            if error is not None and self.trouble is None:
+                self.trouble = error
             if self._live:
                 return
-            trouble = self._trouble
+            trouble = self.trouble
         if trouble is not None:
             self._fail_or_restart(trouble)
         else:
             self._judge()
 
     # -- are they the bytes that S3 holds? ------------------------------------------------------
-
-    @staticmethod
-    def _crc_of(want: Expected) -> Crc | None:
-        return None if want.parts else crc(want.kind)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -523,7 +445,7 @@ class GetTask(Task):
             return
         elif want.kind != "etag" or found != self._doubted:
             self._release()
-            self.fail(self._wrong(found))
+            self.fail(wrong(want, found, self.wanted))
             return
         # else: the same bytes twice, and an ETag that looks like an MD5 and is none
         self.end(self._object(data=data))
@@ -537,173 +459,63 @@ class GetTask(Task):
         self.scope.progress.retried()
         self._open()
 
-    def _wrong(self, found: str) -> S3Error:
-        want = self._want
-        return self._error(IntegrityError, f"{want.kind} of what came is {found}, S3 has {visible(want.value, 100)}")
-
     def _judge(self) -> None:
         """Judge a file whose bytes have all arrived."""
-        want = self._want
-        known = self._crc_of(want)
-        if want is SIZE:
+        if self._audit is None:
             self._finish()
-        elif known is not None:
-            self._compare(self._combined(known))
-        elif want.parts:
-            query = (*self.wanted.query(), ("partNumber", "1"))
-            request = Request("HeadObject", "HEAD", self.wanted.bucket, self.wanted.key, query=query)
-            future = self.engine.request(self.scope, request, lambda reply: reply)
-            future.add_done_callback(lambda done: self.engine.pool.submit(self._guarded, lambda: self._measure(done)))
         else:
-            self.engine.pool.submit(self._guarded, lambda: self._compare(whole(want, self._pieces(0, self._size or 0))))
+            self._audit.judge()
 
-    def _measure(self, done: Future[Reply]) -> None:
-        """Compute the sum of the parts' sums, if the server says how long they are."""
-        want, size = self._want, self._size or 0
-        error = done.exception()
-        length = 0 if error is not None else int(done.result().headers.get("content-length", "0"))
-        if isinstance(error, CancelledError):
-            raise error
-        if not length or -(-size // length) != want.parts:
-            # Not told, or parts of several sizes. What uploaders usually take may still agree.
-            usual = dict.fromkeys((self.engine.config.part_size, *(n << 20 for n in _USUAL)))
-            found = ""
-            for guess in usual:
-                if -(-size // guess) == want.parts and found != want.value:
-                    found = self._sum_of_parts(guess)
-            if found:
-                self._compare(found)
-            else:
-                self._finish()
-            return
-        self._bounds = length
-        self._compare(self._sum_of_parts(length))
+    # what the audit asks for
 
-    def _sum_of_parts(self, length: int) -> str:
-        size = self._size or 0
-        starts = range(0, size, length)
-        return of_parts(self._want, [of_part(self._want, self._pieces(at, min(at + length, size))) for at in starts])
+    @property
+    def size(self) -> int:
+        return self._size or 0
 
-    def _pieces(self, start: int, stop: int) -> Iterator[bytes]:
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
         for at in range(start, stop, 1 << 20):
             if self.scope.cancelled:
                 raise CancelledError
             yield os.pread(self._fd, min(1 << 20, stop - at), at)
 
-    def _compare(self, found: str) -> None:
-        want = self._want
-        if found == want.value:
-            self._verified = want.kind
-            self._finish()
-            return
-        if self._suspects is not None:
-            self._give_up(found)
-            return
-        self._doubted = found
-        self.scope.progress.retried()
-        # Which bytes are wrong the sum of all does not tell. That of a part may, if the server says it.
-        if want.parts and self._bounds:
-            self._ask_for_parts()
-        else:
-            self._fetch_again(self._sums)
+    def in_pool(self, step: Callable[[], None]) -> None:
+        self.engine.pool.submit(self._guarded, step)
 
-    def _give_up(self, found: str) -> None:
-        if self._want.kind in ("etag", "composite") and found == self._doubted:
-            self._finish()  # every byte came twice, the same both times: what was taken for a sum of them is none
-        else:
-            self._release()
-            self.fail(self._wrong(found))
+    def accepted(self, by: str) -> None:
+        self._verified = by
+        self._finish()
 
-    def _ask_for_parts(self) -> None:
-        """Ask for the sum of each part that the object was uploaded in."""
-        wanted, waiting = self.wanted, set(range(1, self._want.parts + 1))
-        heads: dict[int, Reply] = {}
+    def rejected(self, error: BaseException) -> None:
+        self._release()
+        self.fail(error)
 
-        def answered(number: int, done: Future[Reply]) -> None:
-            if done.exception() is None:
-                heads[number] = done.result()
-            with self._lock:
-                waiting.discard(number)
-                if waiting:
-                    return
-            self.engine.pool.submit(self._guarded, lambda: self._compare_parts(heads))
-
-        for number in sorted(waiting):
-            query = (*wanted.query(), ("partNumber", str(number)))
-            request = Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=query, headers=_WITH_CHECKSUM)
-            future = self.engine.request(self.scope, request, lambda reply: reply)
-            future.add_done_callback(partial(answered, number))
-
-    def _compare_parts(self, heads: dict[int, Reply]) -> None:
-        """Fetch the parts whose own sum is off once more; all of them, if the server does not tell."""
-        want, size, length = self._want, self._size or 0, self._bounds
-        bad: list[Sum] = []
-        for number, reply in heads.items():
-            start, stop = (number - 1) * length, min(number * length, size)
-            told = reply.headers.get(f"x-amz-checksum-{want.algorithm}") or ""
-            mine = of_part(want, self._pieces(start, stop))
-            if want.kind == "composite" and told and "-" not in told:
-                good = base64.b64encode(mine).decode() == told
-            else:
-                tag = of_etag(reply.headers)
-                if not tag.value or tag.parts:
-                    continue
-                good = whole(tag, self._pieces(start, stop)) == tag.value
-            if not good:
-                bad += [s for s in self._sums if s.start < stop and s.stop > start]
-        self._fetch_again(bad or self._sums)
-
-    def _fetch_again(self, sums: Iterable[Sum]) -> None:
-        """Fetch ranges once more, several at a time, and compare them with what came before."""
-        assert self._crc is not None
-        groups: list[Sum] = []
-        for piece in sorted(set(sums)):
-            last = groups[-1] if groups else None
-            if last is not None and last.stop == piece.start and piece.stop - last.start <= _REPAIR:
-                value = self._crc.combine(last.value, piece.value, piece.stop - piece.start)
-                groups[-1] = Sum(last.start, piece.stop, value)
-            else:
-                groups.append(piece)
-        self._suspects = groups[::-1]
-        for _ in range(min(self.engine.config.split_ways, len(groups))):
+    def fetch_again(self, pieces: list[Sum]) -> None:
+        self._suspects = pieces[::-1]
+        for _ in range(min(self.engine.config.split_ways, len(pieces))):
             self._next_suspect()
 
     def _next_suspect(self) -> None:
         with self._lock:
-            if not self._suspects or self._trouble is not None:
+            if not self._suspects or self.trouble is not None:
                 return
             part = self._suspects.pop()
-            call = _RangeCall(self, part.start, part.stop, part)
+            call = RangeCall(self, part.start, part.stop, part)
             self._live.add(call)
         self.engine.submit(call)
 
-    def fetched_again(self, call: _RangeCall, before: Sum) -> None:
+    def fetched_again(self, call: RangeCall, before: Sum) -> None:
         """A range has come a second time."""
-        fresh = Sum(call.start, call.stop, call.sum)
-        good = False
-        if fresh != before:
-            with self._lock:
-                kept = [s for s in self._sums if s.stop <= fresh.start or s.start >= fresh.stop]
-                self._sums = [*kept, fresh]
-                self._doubted = None
-            known = self._crc_of(self._want)
-            good = known is not None and self._combined(known) == self._want.value
-        if good:
+        assert self._audit is not None
+        if self._audit.replaced(before, Sum(call.start, call.stop, call.sum)):
             self._suspects = []  # that was it
         self._next_suspect()
         self._leave(call, None)
 
-    def _combined(self, known: Crc) -> str:
-        value = 0
-        for part in sorted(self._sums):
-            value = known.combine(value, part.value, part.stop - part.start)
-        return known.text(value)
-
     def arrived(self, start: int, stop: int, value: int) -> None:
         """Note the sum of bytes that have all arrived."""
-        if self._crc is not None and stop > start:
+        if self._audit is not None and stop > start:
             piece = Sum(start, stop, value)
-            self._sums.append(piece)
+            self._audit.sums.append(piece)
             if self._journal is not None:
                 self._journal.add(piece)
 
@@ -729,15 +541,10 @@ class GetTask(Task):
     def _check_size(self) -> bool:
         """Look at the file itself: it must hold what was promised."""
         size = os.fstat(self._fd).st_size
-        promised = self._size
-        if promised is None:
-            assert self._opening is not None
-            promised = self._opening.at
-        if size == promised:
-            self._size = size
+        if size == self._size:
             return True
         self._release()
-        self.fail(self._error(IntegrityError, f"the file has {size} bytes, the object {promised}"))
+        self.fail(self.error_about(IntegrityError, f"the file has {size} bytes, the object {self._size}"))
         return False
 
     def _finish_temp(self) -> None:
@@ -748,7 +555,7 @@ class GetTask(Task):
             self._fd = -1
         except OSError as exc:
             self._release()
-            self.fail(self._error(LocalFileError, str(exc)))
+            self.fail(self.error_about(LocalFileError, str(exc)))
             return
         path, self._path = self._path, None
         self.end(self._object(path=path))
@@ -765,6 +572,9 @@ class GetTask(Task):
                 self._journal.discard()
         except BaseException as exc:
             self._release()
+            target.abandon()
+            if self._journal is not None:
+                self._journal.discard()
             error = LocalFileError(f"{visible(target.path)}: {exc}", errno=getattr(exc, "errno", None))
             error.__cause__ = exc
             self.fail(error)
@@ -808,223 +618,6 @@ class GetTask(Task):
             version_id=wanted.version_id,
         )
 
-    def _error(self, kind: type[S3Error], text: str) -> S3Error:
+    def error_about(self, kind: type[S3Error], text: str) -> S3Error:
         wanted = self.wanted
         return kind(f"{visible(wanted.url)}: {text}", bucket=wanted.bucket, key=wanted.key, operation="GetObject")
-
-
-class _Cut:
-    """Takes a whole body and passes on the bytes of a range: for servers that ignore ranges."""
-
-    def __init__(self, take: Callable[[bytes], object], skip: int, size: int) -> None:
-        self._take = take
-        self._skip = skip
-        self._left = size
-
-    @staticmethod
-    def nothing(_: bytes) -> object:
-        """Take nothing."""
-        return False
-
-    def __call__(self, data: bytes) -> object:
-        if self._skip:
-            cut = min(self._skip, len(data))
-            self._skip -= cut
-            data = data[cut:]
-        if data:
-            self._take(data[: self._left])
-            self._left -= min(self._left, len(data))
-        return self._left > 0
-
-
-class _OpeningCall(Call):
-    """The first GET of an object; its own sink."""
-
-    __slots__ = ("at", "opened", "start", "stop", "sum", "task", "write")
-
-    def __init__(self, task: GetTask) -> None:
-        super().__init__(task.scope)
-        self.task = task
-        self.at = 0  # next byte of the object's range
-        self.start = 0  # where the running sum began
-        self.sum = 0
-        self.stop = -1  # end of the part being received; -1: receive everything
-        self.opened = False
-        self.write: Callable[[bytes], object] = self.write_front
-
-    @property
-    def moving(self) -> int:
-        """Bytes that the exchange under way has brought."""
-        return self.at
-
-    @property
-    def left(self) -> int:
-        """Bytes that it still owes."""
-        return max(0, self.stop - self.at)
-
-    @property
-    def received(self) -> int:
-        return self.at if self.task._fd != -1 else sum(map(len, self.task._body))
-
-    def make(self) -> tuple[Request, Sink | None]:
-        wanted = self.task.wanted
-        if wanted.length == 0:
-            # No Range header asks for nothing: a HEAD says whether there is anything to have none of.
-            return Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query()), None
-        asked = range_header(wanted.offset, wanted.length)
-        if asked is not None:
-            headers: tuple[tuple[str, str], ...] = (("Range", asked),)
-        else:
-            headers = _WITH_CHECKSUM if self.task.engine.config.verify else ()
-        return Request("GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers), self
-
-    # the sink
-
-    def begin(self, status: int, headers: Headers) -> bool:
-        self.at = self.start = self.sum = 0
-        self.stop = -1
-        self.write = self.task.opened(status, headers)
-        self.opened = True
-        return True
-
-    def write_front(self, data: bytes) -> object:
-        task = self.task
-        running = task._crc
-        while self.stop != -1 and self.at + len(data) >= self.stop:
-            # the end of a part: take the next one, or stop where a range has begun
-            room = self.stop - self.at
-            part, data = data[:room], data[room:]
-            if part:
-                self._take(part, running)
-            task.arrived(self.start, self.stop, self.sum)
-            self.start, self.sum = self.stop, 0
-            more = task.next_front()
-            if more is None:
-                return False
-            self.stop = more
-        if data:
-            self._take(data, running)
-        return None
-
-    def _take(self, data: bytes, running: Crc | None) -> None:
-        self.task.write_at(data, self.at)
-        self.at += len(data)
-        if running is not None:
-            self.sum = running.update(data, self.sum)
-            if self.at - self.start >= self.task._step:
-                self.task.arrived(self.start, self.at, self.sum)
-                self.start, self.sum = self.at, 0
-
-    # the call
-
-    def accept(self, reply: Reply) -> Reply:
-        task = self.task
-        if task.wanted.length == 0:
-            task._headers = reply.headers
-            task.etag = reply.headers.get("etag")
-            total = int(reply.headers.get("content-length", "0"))
-            task._size = 0
-            task._range = RangeInfo(total, min(task.wanted.offset or 0, total), 0)
-        elif task._fd != -1 and task._size is not None:
-            promised = self.stop if task._parts else task._size
-            if self.at != promised:
-                raise task._error(IntegrityError, f"{self.at} bytes came where {promised} were promised")
-        return reply
-
-    def done(self, result: Reply) -> None:
-        self.task.arrived(self.start, self.at, self.sum)
-        self.task.opening_done(self, result)
-
-    def interrupted(self) -> bool:
-        """Say whether the rest can be had by ranges rather than by starting over."""
-        return self.opened and self.task.opening_broke(self)
-
-    def failed(self, error: BaseException) -> None:
-        self.task.broken(self, error)
-
-
-class _RangeCall(Call):
-    """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut. Its own sink."""
-
-    __slots__ = ("_from", "at", "before", "noted", "start", "stop", "sum", "task")
-
-    def __init__(self, task: GetTask, start: int, stop: int, before: Sum | None = None) -> None:
-        super().__init__(task.scope)
-        self.task = task
-        self.start = start
-        self.at = start
-        self.stop = stop
-        self.sum = 0  # of what came since ``noted``
-        self.noted = start
-        self._from = start
-        self.before = before  # this range was fetched before, with this sum
-
-    @property
-    def received(self) -> int:
-        return self.at - self.start
-
-    @property
-    def moving(self) -> int:
-        """Bytes that the exchange under way has brought."""
-        return self.at - self._from
-
-    @property
-    def left(self) -> int:
-        """Bytes that it still owes."""
-        return self.stop - self.at
-
-    def make(self) -> tuple[Request, Sink | None]:
-        wanted = self.task.wanted
-        self._from = self.at
-        first = self.task._start + self.at
-        headers = [("Range", f"bytes={first}-{self.task._start + self.stop - 1}")]
-        if self.task.etag:
-            headers.append(("If-Match", self.task.etag))
-        return Request(
-            "GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers, bulk=True
-        ), self
-
-    def begin(self, status: int, headers: Headers) -> bool:
-        found = parse_content_range(headers.get("content-range"))
-        task = self.task
-        if found is None or found[:2] != (task._start + self.at, task._start + self.stop):
-            got = "the whole object" if found is None else f"bytes {found[0]}-{found[1] - 1}"
-            raise Again(task._error(IntegrityError, f"asked for bytes {self.at}-{self.stop - 1}, got {got}"))
-        etag = headers.get("etag")
-        if etag is not None and etag != task.etag:
-            raise task._error(ObjectChanged, "the object was replaced while it was being read")
-        whole = task._range.total_size if task._range is not None else -1
-        if found[2] is not None and whole >= 0 and found[2] != whole:
-            raise task._error(ObjectChanged, f"the object has {found[2]} bytes; the first reply said {whole}")
-        return True
-
-    def write(self, data: bytes) -> object:
-        if self.at + len(data) > self.stop:
-            raise self.task._error(IntegrityError, f"more bytes came than the range {self.start}-{self.stop - 1} has")
-        self.task.write_at(data, self.at)
-        self.at += len(data)
-        task = self.task
-        if task._crc is not None:
-            self.sum = task._crc.update(data, self.sum)
-            if self.at - self.noted >= task._step and self.before is None:
-                task.arrived(self.noted, self.at, self.sum)
-                self.noted, self.sum = self.at, 0
-        return None
-
-    def accept(self, reply: Reply) -> Reply:
-        if self.at != self.stop:
-            raise Again(self.task._error(IntegrityError, f"the range ended at byte {self.at} of {self.stop}"))
-        return reply
-
-    def done(self, result: Reply) -> None:
-        if self.before is not None:
-            self.task.fetched_again(self, self.before)
-        else:
-            self.task.range_done(self)
-
-    def failed(self, error: BaseException) -> None:
-        if isinstance(error, S3Error) and error.status == 412:
-            error = self.task._error(ObjectChanged, "the object was replaced while it was being read")
-        elif isinstance(error, CancelledError) and self.task._trouble is not None:
-            error = self.task._trouble
-        self.task.broken(self, error)

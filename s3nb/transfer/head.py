@@ -5,8 +5,8 @@ from __future__ import annotations
 from s3nb.errors import NotFound
 from s3nb.model import S3Object
 from s3nb.transfer.attempt import Call, Scope
-from s3nb.transfer.download import Wanted
 from s3nb.transfer.task import Task
+from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Reply, Request, Sink
 
 
