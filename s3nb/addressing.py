@@ -122,7 +122,7 @@ class Addresses:
             url = f"{self.root}/{key.lstrip('/')}" if key else self.root
         location = parse(url)
         directory = as_directory(location.key)
-        base = f"s3://{location.bucket}/{directory}" if slash or not location.key else url
+        base = f"s3://{location.bucket}/{directory}" if slash else url
         return Prefix(location.bucket, directory, base)
 
 

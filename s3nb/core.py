@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -61,6 +62,11 @@ class Core:
                     wire = self._given_wire
                 else:
                     self.account.credentials()
+                    if self.account.verify is False:
+                        warnings.warn(
+                            "TLS certificates are not verified (verify=False): who sits between here and S3 reads and changes all",
+                            stacklevel=2,
+                        )
                     wire = make_wire(self.account, self._asked, self.config)
                 renew = self._renew if self._given_wire is None else None
                 self._engine = Engine(wire, within_limits(self.config), renew, skewed=self.account.set_clock)

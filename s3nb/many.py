@@ -20,7 +20,7 @@ from s3nb.transfer.attempt import Scope
 from s3nb.transfer.delete import DeleteTask, Doomed, batches
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.journal import left_over
-from s3nb.transfer.local import Store, Target, make_folder, sync_folder
+from s3nb.transfer.local import Store, Target, cut_name, make_folder, sync_folder
 from s3nb.transfer.source import Source
 from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask, Stored
@@ -257,7 +257,7 @@ class Landing:
             if folder not in self._folders:
                 make_folder(self._to, Path(folder))
                 self._folders[folder] = left_over(folder) if self._config.resume else {}
-            leftover = self._folders[folder].pop(file[:200], None)
+            leftover = self._folders[folder].pop(cut_name(file), None)
             return Target(path, fsync=self._config.fsync, leftover=leftover, mtime=mtime)
         except UnsafeKey as exc:
             exc.bucket, exc.key = wanted.bucket, wanted.key
@@ -305,7 +305,7 @@ def local_target(path: Path, name: str, config: TransferConfig) -> Target:
         path = Path(key_to_path(path, name.rpartition("/")[2] or name))
     elif not path.parent.is_dir():
         raise LocalFileNotFound(f"no such folder: {visible(str(path.parent))}")
-    leftover = left_over(path.parent).get(path.name[:200]) if config.resume else None
+    leftover = left_over(path.parent).get(cut_name(path.name)) if config.resume else None
     return Target(path, fsync=config.fsync, leftover=leftover)
 
 

@@ -160,14 +160,14 @@ class S3Object:
     @property
     def prefix(self) -> str | None:
         """What ``key`` is relative to: the root, or the prefix that was listed; None if it is a full URL."""
-        return None if self._base is None or self._url == self._base else self._base
+        return None if self._base is None or self._url.rstrip("/") == self._base.rstrip("/") else self._base
 
     @property
     def key(self) -> str:
         """The URL behind ``prefix``, without slashes at its end; the full URL if there is no prefix."""
         base = self._base
         url = self._url
-        if base is None or url == base:
+        if base is None or url.rstrip("/") == base.rstrip("/"):
             return url
         rest = url[len(base) :]
         if not base.endswith("/"):

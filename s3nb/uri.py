@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -185,7 +186,7 @@ def _refusal(segment: str, windows: bool) -> str:
     return ""
 
 
-def collisions(keys: Iterable[str], *, fold: bool = os.name == "nt") -> dict[str, str]:
+def collisions(keys: Iterable[str], *, fold: bool = os.name == "nt" or sys.platform == "darwin") -> dict[str, str]:
     """Find keys that cannot be stored side by side, before a byte is moved.
 
     Two keys meet if one is a folder of the other (``a`` and ``a/b``), or their names are the

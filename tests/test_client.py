@@ -720,3 +720,10 @@ def test_anonymous_access_to_what_is_public(radosgw: Server, tmp_path: Path) -> 
         assert [o.key for o in s3.list_paths()] == ["closed", "open"]
         with pytest.raises(AccessDenied):
             s3.get("closed")
+
+
+def test_names_in_a_listing_of_a_whole_bucket_are_relative_to_the_root_as_given(s3: S3) -> None:
+    s3.put_many([("a", "x"), ("dir/", "")])
+    assert [(o.prefix, o.key) for o in s3.list_recursive()] == [(s3.root, "a"), (s3.root, "dir")]
+    marker = s3.list_recursive(["dir"])[0]
+    assert (marker.prefix, marker.key) == (None, marker.url)

@@ -511,3 +511,14 @@ def test_tries_again_stay_a_fraction_of_all_requests() -> None:
     for _ in range(1000):
         budget.earn()
     assert sum(budget.spend(now) == 0 for _ in range(1000)) <= 200
+
+
+def test_a_listing_that_goes_round_in_circles_is_an_error(s3: S3, wire: MemoryWire) -> None:
+    page = (
+        b"<ListBucketResult><Name>box</Name><Prefix></Prefix><IsTruncated>true</IsTruncated>"
+        b"<NextContinuationToken>%s</NextContinuationToken></ListBucketResult>"
+    )
+    wire.faults += [Fault("ListObjectsV2", body=page % token) for token in (b"a", b"b", b"a", b"b", b"a")]
+    with pytest.raises(ListError, match="repeats its continuation token"):
+        s3.list_recursive()
+    assert wire.requests() <= 4

@@ -30,20 +30,21 @@ def pages(
     ListError
         What came is no such listing. (After tries, as a proxy's error page may pass.)
     """
-    token: str | None = None
+    seen: set[int] = set()  # of the tokens, their hashes: one in a thousand keys
     ask = _asker(scope, bucket, prefix, delimiter, start_after, page_size)
     future = ask(None)
     try:
         while True:
             page = _result(future)
             if page.next_token is not None:
-                if page.next_token == token:
+                token = page.next_token
+                if hash(token) in seen:
                     raise ListError(
                         f"s3://{bucket}/{visible(prefix)}: the listing repeats its continuation token",
                         bucket=bucket,
                         key=prefix,
                     )
-                token = page.next_token
+                seen.add(hash(token))
                 future = ask(token)
             yield page
             if page.next_token is None:

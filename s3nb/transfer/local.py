@@ -120,6 +120,11 @@ _WORTH_RESERVING = 1 << 20  # below, the write itself is the first to know anywa
 _NO_FALLOCATE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})  # file systems that cannot reserve
 
 
+def cut_name(name: str) -> str:
+    """Return what of a file's name its temporary name holds: file systems allow 255 bytes, with all that is added."""
+    return name if len(name) <= 50 else os.fsencode(name)[:200].decode(errors="ignore")
+
+
 class Target:
     """A file that is to appear under ``path`` whole, or not at all.
 
@@ -137,7 +142,7 @@ class Target:
         self.path = os.path.abspath(os.fspath(path))
         folder, name = os.path.split(self.path)
         # O_EXCL sees to it that nobody else has the name; it need not be a secret
-        self.temp = f"{folder.rstrip(os.sep)}{os.sep}.{name[:200]}.s3nb-{random.getrandbits(64):016x}"
+        self.temp = f"{folder.rstrip(os.sep)}{os.sep}.{cut_name(name)}.s3nb-{random.getrandbits(64):016x}"
         self.fsync = fsync
 
     def create(self, size: int | None) -> int:
@@ -193,12 +198,12 @@ def make_folder(root: Path, folder: Path) -> None:
     Raises
     ------
     UnsafeKey
-        A link on the way points outside ``root``.
+        A link on the way points outside ``root``. Nothing is made there.
     OSError
         Cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     real_root = os.path.realpath(root)
     real = os.path.realpath(folder)
     if real != real_root and not real.startswith(real_root.rstrip(os.sep) + os.sep):
         raise UnsafeKey(f"a symbolic link leads out of {visible(str(root))}: {visible(str(folder))}")
+    folder.mkdir(parents=True, exist_ok=True)

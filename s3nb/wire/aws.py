@@ -183,8 +183,9 @@ class Account:
             **({"signature_version": botocore.UNSIGNED} if self.anonymous else {}),
         )
         params = Masked(self._params | overrides)
-        if params.get("config") is not None:
-            config = params["config"].merge(config)
+        for given in (overrides.get("config"), self._params.get("config")):
+            if given is not None:
+                config = given.merge(config)
         params["config"] = config
         if not params.get("region_name") and not self.session.region_name:
             params["region_name"] = "us-east-1"
@@ -204,7 +205,7 @@ class Account:
 
     @property
     def proxies(self) -> dict[str, str]:
-        """Proxies of the client's Config by scheme; those of the environment are libcurl's to find."""
+        """Proxies of the client's Config by scheme, which the environment has no say in."""
         return dict(self.client.meta.config.proxies or {})
 
     @property

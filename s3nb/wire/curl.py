@@ -651,12 +651,23 @@ class CurlWire(Wire):
                         (pycurl.SSLKEY, cert[1]),
                     ]
                 )
-            proxies = self.account.proxies
-            proxy = proxies.get(self.account.endpoint("").scheme)
-            if proxy:
-                options.append((pycurl.PROXY, proxy))
+            options += self._proxy()
             self._trust = options
         return self._trust
+
+    def _proxy(self) -> list[tuple[int, Any]]:
+        """Return the options for a proxy, by botocore's rules. Those of the environment are libcurl's to find, but for one."""
+        scheme = self.account.endpoint("").scheme
+        proxy = self.account.proxies.get(scheme)
+        if proxy:
+            return [(pycurl.PROXY, proxy), (pycurl.NOPROXY, "")]
+        environment = os.environ
+        if scheme == "http" and "http_proxy" not in environment and "REQUEST_METHOD" not in environment:
+            # libcurl takes it for a header of some request to a CGI program, and wants small letters
+            proxy = environment.get("HTTP_PROXY")
+            if proxy:
+                return [(pycurl.PROXY, proxy)]
+        return []
 
     def presign(self, request: Request, expires: int) -> str:
         endpoint = self.account.endpoint(request.bucket)

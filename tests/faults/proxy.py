@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter
@@ -68,7 +69,9 @@ class _Server(ThreadingHTTPServer):
 class Proxy:
     """Listens on a port that the system picks; ``rules`` may be changed at any time."""
 
-    def __init__(self, upstream: str, rules: list[Rule] | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, upstream: str, rules: list[Rule] | None = None, seed: int = 1, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._upstream = urlsplit(upstream).netloc
         self.rules = rules or []
         self.seed = seed
@@ -79,7 +82,9 @@ class Proxy:
         self._over = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = _Server(("127.0.0.1", 0), handler)
-        self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.endpoint_url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Proxy:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -138,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client has left
+        with contextlib.suppress(ConnectionError, ssl.SSLError):  # the client has left, or does not trust us
             super().handle()
 
     def _reset(self) -> None:
