@@ -1,6 +1,7 @@
-"""Progress for people: a tqdm bar in a terminal, sparse lines where nobody watches, nothing if not wanted.
+"""Progress for people: HTML in a notebook, a tqdm bar in a terminal, sparse lines where nobody watches, or nothing.
 
-Drawing happens on the thread that waits for the operation, at most ten times a second; the wire never draws.
+All four draw the same `View`. Drawing happens on the thread that waits for the operation, at most eight times a second; the
+wire never draws.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
+from s3nb import live
+from s3nb.meter import Meter, View, line
 from s3nb.progress import Progress, Snapshot
-from s3nb.text import plural, size_text, time_text
 
-_REDRAW = 0.1  # seconds between drawings of a bar
+_REDRAW = 0.125  # seconds between drawings
 _PATIENT = 0.4  # what is over sooner shows no bar
 _LINE_EVERY = 10.0  # seconds between lines
+_WORTH_A_LINE = 2.0  # what takes longer has a line at its end
 _COLUMNS = 80
 _BAR_WIDE, _BAR_NARROW = 24, 8  # characters
+
+KINDS = ("html", "bar", "lines", "off")
 
 
 class Display(Protocol):
@@ -61,51 +66,83 @@ class Callback:
         self._function(self._progress.snapshot())
 
 
-class Bar:
-    """A tqdm bar on standard error: objects and bytes at once."""
+class _Drawn:
+    """What is drawn in one place again and again: at first after a while, for the last time always."""
 
-    def __init__(self, progress: Progress, stream: TextIO | None = None) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._stream = stream or sys.stderr
-        self._bar: Any = None
+        self._meter = Meter()
+        self._begun = False
         self._next = time.monotonic() + _PATIENT
 
     def tick(self) -> None:
         now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _REDRAW
-        self._draw(self._progress.snapshot())
-
-    def _draw(self, now: Snapshot) -> None:
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                file=self._stream, total=now.total, mininterval=0, miniters=0, delay=1
-            )  # no bar before ours
-            self._bar.delay = 0
-        width = columns(self._stream)
-        bar = self._bar
-        bar.ncols = width - 1  # a full line would wrap in some terminals
-        text = status_text(now).replace("{", "{{").replace("}", "}}")
-        if now.total is None:
-            bar.total = None
-            bar.bar_format = f"{now.verb} {text}"
-        else:
-            bar.total = now.total
-            bar.bar_format = (
-                f"{now.verb} {{percentage:3.0f}}% |{{bar:{_BAR_WIDE if width >= 100 else _BAR_NARROW}}}| {text}"
-            )
-        bar.n = now.done + now.failed + now.skipped
-        bar.refresh()
+        if now >= self._next:
+            self._next = now + _REDRAW
+            self._begun = True
+            self._draw(self._meter.look(self._progress.snapshot()), False)
 
     def close(self) -> None:
         now = self._progress.snapshot()
-        if self._bar is None and (now.failed == 0 and not now.cancelled) and now.elapsed < _PATIENT:
-            return
-        self._draw(now)
-        self._bar.close()
+        if self._begun or now.failed or now.cancelled or now.elapsed >= _PATIENT:
+            self._draw(self._meter.look(now), True)
+
+    def _draw(self, view: View, last: bool) -> None:
+        raise TypeError(f"{type(self).__name__} does not say how it draws")
+
+
+class Cell(_Drawn):
+    """HTML in the output of a notebook's cell."""
+
+    def __init__(self, progress: Progress, shell: Any) -> None:
+        super().__init__(progress)
+        self._shell = shell
+        self._board: live.Board | None = None
+
+    def _draw(self, view: View, last: bool) -> None:
+        if self._board is None:
+            self._board = live.board(self._shell)
+        self._board.draw(self, view, last=last)
+
+
+class Bar(_Drawn):
+    """A tqdm bar on standard error."""
+
+    def __init__(self, progress: Progress, stream: TextIO | None = None) -> None:
+        super().__init__(progress)
+        self._stream = stream or sys.stderr
+        self._bar: Any = None
+
+    def _draw(self, view: View, last: bool) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            # delay: no bar before ours
+            self._bar = tqdm(file=self._stream, total=1.0, mininterval=0, miniters=0, delay=1)
+            self._bar.delay = 0
+        bar = self._bar
+        width = columns(self._stream)
+        bar.ncols = width - 1  # a full line would wrap in some terminals
+        if view.share is None:
+            left = f"{view.title}  "
+        else:
+            size = _BAR_WIDE if width >= 100 else _BAR_NARROW
+            left = f"{view.title} {view.percent:>4} |{' ' * size}| "
+        words = _safe(view.words(width - 1 - len(left)))
+        if view.share is None:
+            bar.bar_format = f"{_safe(view.title)}  {words}"
+        else:
+            bar.bar_format = f"{_safe(view.title)} {view.percent:>4} |{{bar:{size}}}| {words}"
+            bar.n = view.share
+        if view.state in ("failed", "interrupted") and self._stream.isatty():
+            bar.colour = "red"
+        bar.refresh()
+        if last:
+            bar.close()
+
+
+def _safe(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def columns(stream: TextIO) -> int:
@@ -121,70 +158,56 @@ class Lines:
 
     def __init__(self, progress: Progress, stream: TextIO | None = None) -> None:
         self._progress = progress
-        self._stream = stream or sys.stderr
+        self._meter = Meter()
+        # what runs in a kernel has no other place for what it says; elsewhere standard output is for data
+        self._stream = stream or (sys.stderr if live.notebook() is None else sys.stdout)
         self._next = time.monotonic() + _LINE_EVERY
         self._said = False
 
     def tick(self) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_EVERY
-            self._say()
+            self._say(self._progress.snapshot())
 
-    def _say(self) -> None:
+    def _say(self, now: Snapshot) -> None:
         self._said = True
-        now = self._progress.snapshot()
-        print(f"{now.verb}: {status_text(now)}", file=self._stream, flush=True)
+        view = self._meter.look(now)
+        text = line(view)
+        if view.slow:
+            slowest = view.slow[0]
+            text += f"; slowest: {slowest.name}, {slowest.moved} after {slowest.clock}"
+        print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        if self._said:
-            self._say()
+        now = self._progress.snapshot()
+        worth = _LINE_EVERY if now.total == 1 else _WORTH_A_LINE  # one object is one of a loop, as like as not
+        if self._said or now.cancelled or now.elapsed >= worth:
+            self._say(now)
 
 
-def status_text(now: Snapshot) -> str:
-    """Return a snapshot in words: ``"310/400 objects, 1.2 GiB, 96.0 MiB/s, 4.1 s left, 2 failed"``."""
-    over = now.done + now.failed + now.skipped
-    if now.total is not None:
-        words = [f"{over:,}/{now.total:,} object" + ("" if now.total == 1 else "s")]
-    else:
-        words = [f"{over:,} of {now.so_far:,}+ objects"]
-    if now.bytes_done:
-        of = f"/{size_text(now.bytes_total)}" if now.bytes_total and not now.finished else ""
-        words.append(size_text(now.bytes_done) + of)
-        if now.elapsed > 0:
-            words.append(f"{size_text(now.bytes_done / now.elapsed)}/s")
-    if now.finished:
-        words.append(f"in {time_text(now.elapsed)}")
-    else:
-        left = _left(now, over)
-        if left is not None:
-            words.append(f"{time_text(left)} left")
-    for count, word in ((now.failed, "failed"), (now.skipped, "skipped"), (now.retried, "retried")):
-        if count:
-            words.append(f"{count:,} {word}")
-    if now.cancelled:
-        words.append(f"interrupted, {plural(max((now.total or now.so_far) - over, 0), 'object')} not done")
-    return ", ".join(words)
+_default: str | None = None
 
 
-def _left(now: Snapshot, over: int) -> float | None:
-    """Return the seconds that remain: by bytes where all sizes are known, else by objects."""
-    if now.elapsed < 1:
+def use(kind: str | None) -> None:
+    """Set what shows progress where neither the call nor ``S3NB_PROGRESS`` says it: one of `KINDS`, or None to choose.
+
+    Raises
+    ------
+    ValueError
+        Not one of them.
+    """
+    global _default
+    _default = _checked(kind, "progress")
+
+
+def _checked(kind: str | None, where: str) -> str | None:
+    if kind in (None, "", "auto"):
         return None
-    if now.bytes_total and now.bytes_done:
-        return now.elapsed * (now.bytes_total - now.bytes_done) / now.bytes_done
-    if now.total and over:
-        return now.elapsed * (now.total - over) / over
-    return None
-
-
-Factory = Callable[[Progress], Display]
-_factory: Factory | None = None
-
-
-def use(factory: Factory | None) -> None:
-    """Set what shows progress by default (a notebook does); None for the terminal's ways."""
-    global _factory
-    _factory = factory
+    if kind.lower() in ("0", "no", "false"):
+        return "off"
+    if kind.lower() not in KINDS:
+        raise ValueError(f"{where} must be one of {', '.join(KINDS)}, auto, not {kind!r}")
+    return kind.lower()
 
 
 def display(progress: Progress, setting: Any = None) -> Display:
@@ -193,22 +216,29 @@ def display(progress: Progress, setting: Any = None) -> Display:
     Parameters
     ----------
     setting : bool, str, callable or None
-        False or ``"off"``: nothing. ``"bar"``, ``"lines"``: that. True: a bar at least. A callable gets
-        snapshots. None: ``S3NB_PROGRESS`` (``off``, ``bar``, ``lines``) if set, else a bar in a terminal, else lines.
+        False or ``"off"``: nothing. ``"html"``, ``"bar"``, ``"lines"``: that. A callable gets snapshots. None or True:
+        what ``S3NB_PROGRESS`` says (one of these words), else what was set by `use`; else a bar in a terminal (True:
+        always), HTML in a notebook that somebody watches, and lines elsewhere.
+
+    Raises
+    ------
+    ValueError
+        A word that is none of these.
     """
     if callable(setting):
         return Callback(progress, setting)
-    if setting is None or setting is True:
-        asked = os.environ.get("S3NB_PROGRESS", "").lower()
-        setting = asked or setting
-    if setting is False or setting in ("off", "0", "no", "false"):
+    if setting is False:
         return Nothing()
-    if setting == "lines":
-        return Lines(progress)
-    if setting == "bar":
+    kind = _checked(setting, "progress") if isinstance(setting, str) else None
+    kind = kind or _checked(os.environ.get("S3NB_PROGRESS"), "S3NB_PROGRESS") or _default
+    shell = live.notebook()
+    if kind is None:
+        if shell is not None:
+            kind = "html" if live.watched(shell) else "lines"
+        else:
+            kind = "bar" if setting is True or sys.stderr.isatty() else "lines"
+    if kind == "html" and shell is not None:
+        return Cell(progress, shell)
+    if kind == "bar":
         return Bar(progress)
-    if _factory is not None:
-        return _factory(progress)
-    if setting is True or sys.stderr.isatty():
-        return Bar(progress)
-    return Lines(progress)
+    return Nothing() if kind == "off" else Lines(progress)

@@ -82,8 +82,8 @@ class S3:
     config : TransferConfig
         Sizes, limits, patience.
     progress : bool, str or callable, optional
-        False: draw no bars. True, ``"bar"``, ``"lines"``: draw. A callable gets a `Snapshot` ten times a
-        second. None: bars in a terminal or notebook, sparse lines elsewhere; ``S3NB_PROGRESS=off`` silences.
+        False or ``"off"``: show none. ``"html"``, ``"bar"``, ``"lines"``: show it so. A callable gets a `Snapshot` eight times
+        a second. None: HTML in a notebook, a bar in a terminal, sparse lines where nobody watches; ``S3NB_PROGRESS=off`` silences.
     role : str, optional
         ARN of a role to assume.
     client_params, session_vars : dict, optional
@@ -230,7 +230,7 @@ class S3:
         """
         core = self._alive()
         wanted = self._at.wanted(key, info=return_info, missing_ok=return_missing, version_id=version_id)
-        found: S3Object = core.run(GetTask(core.scope("get", 1), wanted, self._store))
+        found: S3Object = core.run(GetTask(core.scope("get", 1), wanted, self._store), self._progress)
         return found
 
     def get_many(self, keys: Iterable[Any], return_missing: bool = False, return_info: bool = True) -> Results:
@@ -374,7 +374,7 @@ class S3:
         core = self._alive()
         wanted = self._at.wanted(key, version_id=version_id)
         target = many.local_target(Path(path), many.local_name(key, self._at), core.config)
-        found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target))
+        found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target), self._progress)
         if core.config.fsync:
             sync_folder(os.path.dirname(target.path))
         return found
@@ -498,7 +498,7 @@ class S3:
         core = self._alive()
         place = self._place(key, overwrite, content_type, metadata, encryption, headers)
         task = PutTask(core.scope("put", 1), place, source_of(obj))
-        return PutResult(core.run(task))
+        return PutResult(core.run(task, self._progress))
 
     def submit_put(self, key: Any, obj: Any, **options: Any) -> Future[Stored]:
         """Start to put one object; returns at once. Options as for `put`. ``cancel()`` stops it."""
@@ -739,9 +739,8 @@ class S3:
             In place of the source's.
         """
         core = self._alive()
-        return PutResult(
-            core.run(self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata))
-        )
+        task = self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata)
+        return PutResult(core.run(task, self._progress))
 
     def copy_many(self, pairs: Iterable[tuple[Any, Any]]) -> Results:
         """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order."""

@@ -83,9 +83,13 @@ class Core:
         """Return a scope for one operation."""
         return Scope(self.engine, Progress(verb, total))
 
-    def run(self, task: Task) -> Any:
-        """Run one task to its end on the calling thread."""
-        return run_one(task)
+    def run(self, task: Task, setting: Any = False) -> Any:
+        """Run one task to its end; the calling thread waits, and shows it as ``setting`` says."""
+        shown = bars.display(task.scope.progress, setting)
+        try:
+            return run_one(task, shown.tick)
+        finally:
+            shown.close()
 
     def wait(self, future: Future[Any], scope: Scope) -> Any:
         """Wait for a future; Ctrl-C cancels its scope."""

@@ -39,6 +39,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from s3nb import plain, styled
 from s3nb.text import plural, visible
 
 _FIELDS = ("bucket", "key", "operation", "code", "status", "request_id")
@@ -286,6 +287,16 @@ class BulkError(S3Error):
         if self._retry is None:
             raise ValueError("this error was pickled or copied: retry the keys in .failed with the client")
         return self._retry()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show what failed, then what did not, in IPython."""
+        return styled.bundle(self._table(), styled.table(self.results))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        plain.pretty(printer, self, self._table())
+
+    def _table(self) -> str:
+        return plain.table(self.results, width=plain.width_of_output())
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in _FIELDS}

@@ -10,8 +10,8 @@ from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
+from s3nb import plain, styled
 from s3nb.errors import LocalFileNotFound, S3Error, bulk_error
-from s3nb.plain import facts, table
 from s3nb.text import visible
 
 # The peer client keeps the user's dictionary as one JSON text in this header; so do we, so that each reads the
@@ -353,9 +353,12 @@ class S3Object:
             return f"<S3Object {url} ({'prefix' if url.endswith('/') else 'object does not exist'})>"
         return f"<S3Object {url} ({self._size} bytes, {'local' if self.downloaded else 'in S3'})>"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show what is known, in IPython; nobody is asked."""
+        return styled.bundle(plain.facts(self), styled.facts(plain.pairs(self)))
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show what is known, in IPython."""
-        printer.text(facts(self) if self.has_info else repr(self))
+        plain.pretty(printer, self, plain.facts(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: getattr(self, name) for name in _PICKLED}
@@ -430,9 +433,15 @@ class Results(list[Any]):
         """The failures, as exceptions."""
         return [r for r in self if isinstance(r, S3Error)]
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show a table, in IPython; nobody is asked."""
+        return styled.bundle(self._table(), styled.table(self))
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show a table, in IPython."""
-        printer.text(table(self))
+        plain.pretty(printer, list(self), self._table())
+
+    def _table(self) -> str:
+        return plain.table(self, width=plain.width_of_output())
 
     def retry(self) -> Any:
         """Do what failed once more; the new list has all results in the old order."""

@@ -1,16 +1,51 @@
-"""Results as plain text: aligned tables and facts for terminals, logs and the text side of a notebook."""
+"""Results as plain text: aligned tables and facts for terminals, logs and the text side of a notebook.
+
+What there is to say of a result is gathered here, as rows and facts of raw strings; `s3nb.styled` shows the same as HTML.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from s3nb.text import plural, size_text, visible
 
-_ROWS = 40  # a longer table shows its beginning and says how much more there is
+ROWS = 40  # a longer table shows its beginning and says how much more there is
 _NAME = 100  # characters of a name
+_TYPE = 24  # characters of a type
+_COLUMNS = 80
+_OUTCOMES = {"put": "stored", "copy": "copied", "delete": "deleted", "move": "moved"}
+
+
+class Row(NamedTuple):
+    """One result. Its strings are as they came: to be made `visible`, or escaped, by who shows them.
+
+    Attributes
+    ----------
+    state : str
+        ``""`` for an object; ``"prefix"``, ``"missing"``, ``"failed"``, or what was done: ``"stored"``, ``"copied"``,
+        ``"deleted"``, ``"done"``.
+    name : str
+        The key, or whatever names it.
+    size : int or None
+    modified : float or None
+        Unix time.
+    type : str
+        Content type; empty if not known.
+    note : str
+        Why it failed.
+    """
+
+    state: str
+    name: str
+    size: int | None = None
+    modified: float | None = None
+    type: str = ""
+    note: str = ""
 
 
 def moment(seconds: float | None) -> str:
@@ -29,30 +64,83 @@ def columns(rows: Iterable[Sequence[str]], right: Sequence[bool]) -> list[str]:
     return lines
 
 
-def row(item: Any) -> tuple[str, str, str]:
-    """Return size, time and name of an `S3Object`, a ``(key, url)`` pair, a URL, or an error."""
+def row(item: Any, outcome: str = "done") -> Row:
+    """Return the row of an `S3Object`, a ``(key, url)`` pair, a URL, or an error."""
     if isinstance(item, BaseException):
-        return "failed", "-", str(item).partition("\n")[0]
+        url = getattr(item, "url", "")
+        note = str(item).partition("\n")[0].removeprefix(f"{visible(url)}: ")
+        return Row("failed", getattr(item, "key", "") or url, note=note)
     if isinstance(item, tuple):
-        return "stored", "-", visible(str(item[-1]), _NAME)
+        return Row("stored", str(item[-1]))
     if isinstance(item, str):
-        return "done", "-", visible(item, _NAME)
+        return Row(outcome, item)
     if not item.exists:
-        prefix = item.url.endswith("/")
-        return "prefix" if prefix else "missing", "-", visible(item.key, _NAME) + ("/" if prefix else "")
-    return size_text(item.size), moment(item.last_modified), visible(item.key, _NAME)
+        if item.url.endswith("/"):
+            return Row("prefix", item.key.rstrip("/") + "/")
+        return Row("missing" if item.version_id is None else "deleted", item.key, modified=item.last_modified)
+    return Row("", item.key, item.size, item.last_modified, item.content_type or "")
 
 
-def table(items: Sequence[Any], limit: int = _ROWS) -> str:
-    """Return a table of results, failures first, with a line that sums up."""
+def rows(items: Sequence[Any], limit: int) -> list[Row]:
+    """Return the rows of the first ``limit`` results, failures first."""
+    outcome = _OUTCOMES.get(getattr(items, "_verb", ""), "done")
     failed = [x for x in items if isinstance(x, BaseException)]
-    fine = [x for x in items if not isinstance(x, BaseException)]
-    shown = [row(x) for x in islice((*failed, *fine), limit)]
-    lines = columns(shown, (True, False, False))
-    if len(items) > limit:
-        lines.append(f"... and {len(items) - limit:,} more")
-    lines.append(summary(items))
-    return "\n".join(lines)
+    fine = (x for x in items if not isinstance(x, BaseException))
+    return [row(x, outcome) for x in islice((y for group in (failed, fine) for y in group), limit)]
+
+
+def width_of_output() -> int:
+    """Return the columns of the terminal this runs in; 80 in a notebook and wherever there is none."""
+    out = sys.__stdout__
+    if out is None or out is not sys.stdout or out.closed or not out.isatty():
+        return _COLUMNS
+    return max(shutil.get_terminal_size().columns, 40)
+
+
+def pretty(printer: Any, item: object, text: str) -> None:
+    """Write ``text`` for IPython's printer; inside a list or dict, only the ``repr`` of the item."""
+    printer.text(text if len(getattr(printer, "stack", ())) <= 1 else repr(item))
+
+
+def table(items: Sequence[Any], limit: int = ROWS, width: int | None = None) -> str:
+    """Return a table of results, failures first, with a line that sums up.
+
+    Parameters
+    ----------
+    limit : int
+        Rows shown; what is left out is counted.
+    width : int, optional
+        Characters of a line: longer names are cut in the middle. None: names are cut at 100 characters only.
+    """
+    return grid(rows(items, limit), len(items), summary(items), width)
+
+
+def grid(shown: Sequence[Row], count: int, total: str, width: int | None = None) -> str:
+    """Return rows as a table, how many more there are of ``count``, and the line ``total``."""
+    typed = any(r.type for r in shown)
+    timed = any(r.modified is not None for r in shown)
+    cells = []
+    for r in shown:
+        cell = [r.state or size_text(r.size)]
+        if timed:
+            cell.append(moment(r.modified))
+        if typed:
+            cell.append(visible(r.type or "-", _TYPE))
+        cells.append([*cell, _named(r)])
+    before = 1 + timed + typed  # columns before the name
+    if width is not None and cells:
+        room = max(width - sum(max(len(c[n]) for c in cells) + 2 for n in range(before)), 20)
+        for c in cells:
+            c[-1] = visible(c[-1], room)
+    lines = columns(cells, (True, *([False] * before)))
+    if count > len(shown):
+        lines.append(f"... and {count - len(shown):,} more")
+    return "\n".join([*lines, total])
+
+
+def _named(r: Row) -> str:
+    name = visible(r.name, _NAME)
+    return (f"{name}: {r.note}" if name else r.note) if r.note else name
 
 
 def summary(items: Sequence[Any]) -> str:
@@ -61,44 +149,55 @@ def summary(items: Sequence[Any]) -> str:
     sizes = [x.size for x in items if getattr(x, "size", None) is not None]
     objects = [x for x in items if not isinstance(x, BaseException)]
     prefixes = sum(1 for x in objects if getattr(x, "exists", True) is False and x.url.endswith("/"))
-    words = [plural(len(items) - prefixes, "object")]
+    words = [plural(len(items) - prefixes, "object")] if len(items) > prefixes or not prefixes else []
     if prefixes:
         words.append(f"{prefixes:,} prefix" + ("" if prefixes == 1 else "es"))
     if sizes:
         words.append(size_text(sum(sizes)))
     if failed:
         words.append(f"{failed:,} failed")
+    skipped = len(getattr(items, "skipped", ()))
+    if skipped:
+        words.append(f"{skipped:,} skipped")
     return ", ".join(words)
+
+
+def pairs(item: Any) -> list[tuple[str, str]]:
+    """Return all that is known of one `S3Object`: names and raw values; an empty name goes on with the one before."""
+    found: list[tuple[str, str]] = [("url", item.url)]
+    if not item.exists:
+        prefix = item.url.endswith("/")
+        return [*found, ("exists", "a prefix: ask for what is below it" if prefix else "no")]
+    size = size_text(item.size)
+    found.append(("size", size if item.size < 1024 else f"{item.size:,} bytes ({size})"))
+    for name in ("content_type", "etag", "version_id", "storage_class", "encryption"):
+        value = getattr(item, name)
+        if value is not None:
+            found.append((name, value))
+    if item.last_modified is not None:
+        found.append(("last_modified", f"{moment(item.last_modified)} UTC"))
+    if item.range_info is not None and item.range_info.request_length != item.range_info.total_size:
+        total, start, length = item.range_info
+        found.append(("range", f"{length:,} bytes from {start:,} of {total:,}"))
+    found += _mapping("metadata", item.metadata)
+    if item.metadata is None:
+        found += _mapping("raw_metadata", item.raw_metadata)
+    if item.downloaded:
+        found.append(("local", f"yes, verified by {item.verified}"))
+    return found
 
 
 def facts(item: Any) -> str:
     """Return all that is known of one `S3Object`, a line each."""
-    rows: list[tuple[str, str]] = [("url", visible(item.url))]
-    if not item.exists:
-        return "\n".join(columns([*rows, ("exists", "no")], (False, False)))
-    size = size_text(item.size)
-    rows.append(("size", size if item.size < 1024 else f"{item.size:,} bytes ({size})"))
-    for name in ("content_type", "etag", "version_id", "storage_class", "encryption"):
-        value = getattr(item, name)
-        if value is not None:
-            rows.append((name, visible(value, _NAME)))
-    if item.last_modified is not None:
-        rows.append(("last_modified", f"{moment(item.last_modified)} UTC"))
-    if item.range_info is not None and item.range_info.request_length != item.range_info.total_size:
-        total, start, length = item.range_info
-        rows.append(("range", f"{length:,} bytes from {start:,} of {total:,}"))
-    rows += _mapping("metadata", item.metadata)
-    if item.metadata is None:
-        rows += _mapping("raw_metadata", item.raw_metadata)
-    if item.downloaded:
-        rows.append(("local", f"yes, verified by {item.verified}"))
-    return "\n".join(columns(rows, (False, False)))
+    return fact_lines(pairs(item))
+
+
+def fact_lines(found: Iterable[tuple[str, str]], limit: int = 2 * _NAME) -> str:
+    """Return names and raw values as aligned lines; a value that is cut is cut at ``limit`` characters."""
+    return "\n".join(columns(((n, visible(v, limit)) for n, v in found), (False, False)))
 
 
 def _mapping(name: str, values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if not values:
         return []
-    return [
-        (name if n == 0 else "", f"{visible(str(k), 60)} = {visible(str(v), _NAME)}")
-        for n, (k, v) in enumerate(values.items())
-    ]
+    return [(name if n == 0 else "", f"{k} = {v}") for n, (k, v) in enumerate(values.items())]

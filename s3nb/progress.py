@@ -10,11 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+_SLOWEST = 3  # transfers under way that a snapshot names
 
 
 class Moving(Protocol):
-    """A transfer under way, as far as progress is concerned."""
+    """A transfer under way, as far as progress is concerned. ``label() -> str`` is its name, if it has one."""
 
     def moved(self) -> int:
         """Return the bytes of it that have moved so far."""
@@ -23,6 +26,15 @@ class Moving(Protocol):
     def expected(self) -> int | None:
         """Return the bytes it will have moved at its end, if known."""
         ...
+
+
+class Flight(NamedTuple):
+    """One transfer under way: whose, bytes moved, bytes in all (None: not known), seconds since it began."""
+
+    name: str
+    moved: int
+    expected: int | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Snapshot:
         Seconds since the start.
     finished, cancelled : bool
         Whether it is over, and whether it was stopped.
+    slowest : tuple of Flight
+        The three transfers under way that began first, as far as they have a name.
     """
 
     verb: str
@@ -61,6 +75,7 @@ class Snapshot:
     elapsed: float
     finished: bool
     cancelled: bool
+    slowest: tuple[Flight, ...] = ()
 
 
 class Progress:
@@ -84,7 +99,7 @@ class Progress:
         self._skipped = 0
         self._retried = 0
         self._bytes = 0
-        self._under_way: set[Moving] = set()
+        self._under_way: dict[Moving, float] = {}  # when each began; the oldest first
         self._started = time.monotonic()
         self._ended: float | None = None
         self._cancelled = False
@@ -103,13 +118,13 @@ class Progress:
     def begin(self, transfer: Moving) -> None:
         """Watch a transfer that starts."""
         with self._lock:
-            self._under_way.add(transfer)
+            self._under_way[transfer] = time.monotonic()
 
     def end(self, transfer: Moving, done: int = 0, failed: int = 0, skipped: int = 0) -> None:
         """Count the objects of a transfer that is over."""
         moved = transfer.moved()
         with self._lock:
-            self._under_way.discard(transfer)
+            self._under_way.pop(transfer, None)
             self._bytes += moved
             self._done += done
             self._failed += failed
@@ -153,6 +168,7 @@ class Progress:
         """Return the numbers as they are now. Cost: one look at each transfer under way."""
         with self._lock:
             under_way = list(self._under_way)
+            oldest = list(islice(self._under_way.items(), 0 if self._ended is not None else _SLOWEST))
             base = self._bytes
             ended = self._ended
             values = (self._done, self._failed, self._skipped, self._retried, self._total, self._so_far)
@@ -164,6 +180,7 @@ class Progress:
             size = transfer.expected()
             expected = None if expected is None or size is None else expected + size
         done, failed, skipped, retried, total, so_far = values
+        look = time.monotonic()
         return Snapshot(
             verb=self.verb,
             done=done,
@@ -174,7 +191,15 @@ class Progress:
             so_far=so_far,
             bytes_done=base + moved,
             bytes_total=expected,
-            elapsed=(ended if ended is not None else time.monotonic()) - self._started,
+            elapsed=(ended if ended is not None else look) - self._started,
             finished=ended is not None,
             cancelled=self._cancelled,
+            slowest=tuple(
+                Flight(name, t.moved(), t.expected(), look - began) for t, began in oldest if (name := _label(t))
+            ),
         )
+
+
+def _label(transfer: Moving) -> str:
+    label = getattr(transfer, "label", None)
+    return "" if label is None else str(label())

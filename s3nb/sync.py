@@ -12,17 +12,18 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from s3nb import listings, many
+from s3nb import listings, many, plain, styled
 from s3nb.addressing import Prefix
 from s3nb.checksum import Expected, of_etag, of_part, of_parts
 from s3nb.core import Core
 from s3nb.errors import LocalFileError, LocalFileNotFound
 from s3nb.listings import translate
 from s3nb.model import Results
-from s3nb.text import visible
+from s3nb.text import size_text, visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
@@ -70,19 +71,31 @@ class Synced:
     dry_run: bool = False
 
     def __str__(self) -> str:
+        return "\n".join([*(f"{r.state} {visible(r.name)}" for r in self._rows(None)), self._total()])
+
+    def _count(self) -> int:
+        return len(self.copied) + len(self.deleted)
+
+    def _rows(self, limit: int | None) -> list[plain.Row]:
         did, gone = ("would copy", "would delete") if self.dry_run else ("copied", "deleted")
-        lines = [f"{did} {visible(name)}" for name in self.copied] + [
-            f"{gone} {visible(name)}" for name in self.deleted
-        ]
+        both = ((word, name) for word, names in ((did, self.copied), (gone, self.deleted)) for name in names)
+        return [plain.Row(word, name) for word, name in islice(both, limit)]
+
+    def _total(self) -> str:
         if self.dry_run:
-            total = f"would copy {len(self.copied):,} and delete {len(self.deleted):,}; {self.same:,} are the same"
-        else:
-            total = f"{len(self.copied):,} copied, {len(self.deleted):,} deleted, {self.same:,} were the same"
-        return "\n".join([*lines, total])
+            return f"would copy {len(self.copied):,} and delete {len(self.deleted):,}; {self.same:,} are the same"
+        size = f" ({size_text(self.size)})" if self.size else ""
+        return f"{len(self.copied):,} copied{size}, {len(self.deleted):,} deleted, {self.same:,} were the same"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show what was done, in IPython."""
+        return styled.bundle(self._table(), styled.grid(self._rows(styled.ROWS), self._count(), self._total()))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show what was done, in IPython."""
-        printer.text(str(self))
+        plain.pretty(printer, self, self._table())
+
+    def _table(self) -> str:
+        return plain.grid(self._rows(plain.ROWS), self._count(), self._total(), plain.width_of_output())
 
 
 def local_entries(folder: str) -> Iterator[Entry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ from IPython.core.magic import (
 
 from s3nb import bars, commands
 from s3nb.errors import S3Error
-from s3nb.progress import Progress
 from s3nb.text import visible
 
 _NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
@@ -94,19 +92,11 @@ def visible_lines(text: str) -> str:
     return "".join(visible(piece) if piece not in "\n\t" else piece for piece in re.split(r"([\n\t])", text))
 
 
-def _notebook_bar(progress: Progress) -> bars.Display:
-    """Return a bar where somebody watches (a front end that could answer a question), else lines."""
-    kernel = getattr(sys.modules.get("IPython") and sys.modules["IPython"].get_ipython(), "kernel", None)
-    watched = sys.stderr.isatty() if kernel is None else getattr(kernel, "_allow_stdin", False)
-    return bars.Bar(progress) if watched else bars.Lines(progress)
-
-
 def load(shell: InteractiveShell) -> None:
     """Register the magic; a second time changes nothing."""
     if "s3" in shell.magics_manager.magics["line"]:
         return
     shell.register_magics(S3Magics(shell))
-    bars.use(_notebook_bar)
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -73,6 +73,9 @@ class CopyTask(Task):
         self._trouble: BaseException | None = None
         self._source_headers: Sequence[tuple[str, str]] = ()
 
+    def label(self) -> str:
+        return self.place.url
+
     def moved(self) -> int:
         return self._done
 

@@ -65,6 +65,9 @@ class DeleteTask(Task):
         return len(self.items)
 
     def count(self, outcome: str) -> None:
+        if outcome == "cancelled":
+            self.scope.progress.end(self)
+            return
         failed = len(self.items) if outcome == "failed" else sum(error is not None for error in self._outcome)
         self.scope.progress.end(self, len(self.items) - failed, failed)
 

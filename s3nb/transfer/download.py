@@ -115,6 +115,9 @@ class GetTask(Task):
         self._live.add(call)
         self.engine.submit(call)
 
+    def label(self) -> str:
+        return self.wanted.url
+
     def moved(self) -> int:
         if self.finished:
             return self._arrived

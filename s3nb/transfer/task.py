@@ -56,12 +56,16 @@ class Task:
         """Return the bytes that will have moved, if known."""
         return 0
 
+    def label(self) -> str:
+        """Return what people know it by; empty if that says nothing."""
+        return ""
+
     def objects(self) -> int:
         """Return the number of objects it is about."""
         return 1
 
     def count(self, outcome: str) -> None:
-        """Tell the progress how it ended: ``"done"``, ``"failed"`` or ``"skipped"``."""
+        """Tell the progress how it ended: ``"done"``, ``"failed"``, ``"skipped"`` or ``"cancelled"``, which counts as none."""
         progress = self.scope.progress
         if outcome == "done":
             progress.end(self, 1)
@@ -90,7 +94,7 @@ class Task:
                 wrapped.__cause__ = error
                 error = wrapped
             self.error = error
-            self._over("failed")
+            self._over("cancelled" if isinstance(error, CancelledError) else "failed")
 
     def _over(self, outcome: str) -> None:
         self.finished = True

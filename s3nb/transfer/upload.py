@@ -89,6 +89,9 @@ class PutTask(Task):
         self._upload_id = ""
         self._trouble: BaseException | None = None
 
+    def label(self) -> str:
+        return self.place.url
+
     def moved(self) -> int:
         return self._sent + sum(call.sent() for call in tuple(self._live))
 

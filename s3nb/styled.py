@@ -1,0 +1,165 @@
+"""Results and progress as HTML: what `s3nb.plain` and `s3nb.meter` say, for a notebook. Nothing here asks S3.
+
+Colours are those of the page: text inherits, lines are a translucent grey, accents come from the theme's variables. So one
+style sheet is right in light and dark JupyterLab, in VS Code, in Colab and in an exported page; where a sanitiser drops it (a
+notebook that is not trusted, GitHub), the elements alone still read well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from s3nb import plain
+from s3nb.html import Html, el, style
+from s3nb.meter import View
+from s3nb.text import size_text, visible
+
+ROWS = 50  # of a table; what is left out is counted
+_NAME = 160  # characters of a name
+_VALUE = 400
+
+_CSS = style("""
+.s3nb{--s3nb-line:rgba(128,128,128,.22);--s3nb-bad:var(--jp-error-color1,var(--vscode-errorForeground,#d33));
+--s3nb-go:var(--jp-brand-color1,var(--vscode-progressBar-background,#1976d2));
+--s3nb-good:var(--jp-success-color1,var(--vscode-testing-iconPassed,#388e3c));
+--s3nb-mono:var(--jp-code-font-family,var(--vscode-editor-font-family,ui-monospace,monospace));
+font-size:13px;line-height:1.5;margin:2px 0;font-variant-numeric:tabular-nums}
+.s3nb .s3nb-dim{opacity:.66}.s3nb .s3nb-bad{color:var(--s3nb-bad);opacity:1}
+.s3nb .s3nb-mono,.s3nb .s3nb-key{font-family:var(--s3nb-mono);font-size:12px}
+.s3nb .s3nb-op{margin:0 0 6px;min-height:40px}
+.s3nb .s3nb-top{display:flex;align-items:center;gap:10px;height:20px}
+.s3nb .s3nb-title{flex:0 1 auto;min-width:5.5em;max-width:45%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:600}
+.s3nb .s3nb-track{flex:1 1 0;max-width:420px;height:8px;border-radius:4px;overflow:hidden;background:var(--s3nb-line)}
+.s3nb .s3nb-fill{height:100%;border-radius:4px;background:var(--s3nb-go)}
+.s3nb .s3nb-none .s3nb-fill{width:100%;opacity:.35;background:repeating-linear-gradient(135deg,var(--s3nb-go) 0 6px,transparent 6px 12px)}
+.s3nb .s3nb-is-done .s3nb-fill{background:var(--s3nb-good)}
+.s3nb .s3nb-is-failed .s3nb-fill,.s3nb .s3nb-is-interrupted .s3nb-fill{background:var(--s3nb-bad)}
+.s3nb .s3nb-percent{flex:none;width:4em;white-space:nowrap}
+.s3nb .s3nb-facts{height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis}
+.s3nb .s3nb-fact{display:inline-block;margin-right:1.6em}
+.s3nb .s3nb-is-running .s3nb-fact{min-width:7em}
+.s3nb .s3nb-slow{height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;font-size:12px}
+.s3nb .s3nb-slow .s3nb-fact{min-width:7em}
+.s3nb .s3nb-table{border-collapse:collapse;border:none;margin:0;table-layout:auto;width:auto;font-size:13px;color:inherit}
+.s3nb .s3nb-table tr,.s3nb .s3nb-table tbody tr:nth-child(odd),.s3nb .s3nb-table tbody tr:nth-child(even){background:none}
+.s3nb .s3nb-table tbody tr:hover{background:rgba(128,128,128,.09)}
+.s3nb .s3nb-table th,.s3nb .s3nb-table td{text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none;
+border-bottom:1px solid var(--s3nb-line);max-width:none;line-height:1.45;white-space:nowrap}
+.s3nb .s3nb-table th{font-weight:600;opacity:.66}
+.s3nb .s3nb-table .s3nb-num{text-align:right}
+.s3nb .s3nb-table .s3nb-key,.s3nb .s3nb-table .s3nb-wrap{white-space:pre-wrap;overflow-wrap:anywhere;min-width:14em}
+.s3nb .s3nb-table .s3nb-first{padding-left:8px;border-left:2px solid transparent}
+.s3nb .s3nb-table .s3nb-failed .s3nb-first{border-left-color:var(--s3nb-bad)}
+.s3nb .s3nb-sum{margin:4px 0 0 10px}
+""")
+
+
+def page(*children: Html | None) -> Html:
+    """Return elements inside the one box that the style sheet is for."""
+    return el("div", _CSS, *children, class_="s3nb")
+
+
+# -- progress ---------------------------------------------------------------------------------
+
+
+def progress(views: Sequence[View], before: str = "") -> Html:
+    """Return operations, one below the other, each of a height that stays; above them a line on those before."""
+    first = el("div", before, class_="s3nb-dim") if before else None
+    return page(first, *(operation(view) for view in views))
+
+
+def operation(view: View) -> Html:
+    """Return one operation: title, bar, share; below it the facts, and what is slow."""
+    share = view.share
+    fill = el("div", class_="s3nb-fill", style=None if share is None else f"width:{share * 100:.1f}%")
+    track = el(
+        "div", fill, class_="s3nb-track" + (" s3nb-none" if share is None and view.state == "running" else ""),
+        role="progressbar", aria_label=view.title, aria_valuemin=0, aria_valuemax=100,
+        aria_valuenow=None if share is None else int(share * 100),
+    )  # fmt: skip
+    top = el(
+        "div",
+        el("span", view.title, class_="s3nb-title", title=view.title),
+        track,
+        el("span", view.percent, class_="s3nb-percent s3nb-dim"),
+        class_="s3nb-top",
+    )
+    facts = [el("span", text, class_="s3nb-fact") for text in (view.objects, view.size, view.rate, view.clock) if text]
+    bad = ("failed", "interrupted")
+    notes = [el("span", n.text, class_="s3nb-fact" + (" s3nb-bad" if n.kind in bad else "")) for n in view.notes]
+    slow = [
+        el(
+            "div",
+            el("span", s.clock, class_="s3nb-fact"),
+            el("span", s.moved, class_="s3nb-fact"),
+            el("span", s.name, class_="s3nb-mono"),
+            class_="s3nb-slow s3nb-dim",
+        )
+        for s in view.slow
+    ]
+    # what has no style sheet shows the spans in a row: a blank keeps them apart
+    spaced = [part for fact in (*facts, *notes) for part in (fact, " ")]
+    return el("div", top, el("div", spaced, class_="s3nb-facts"), *slow, class_=f"s3nb-op s3nb-is-{view.state}")
+
+
+# -- results ----------------------------------------------------------------------------------
+
+
+def table(items: Sequence[Any], limit: int = ROWS) -> Html:
+    """Return a table of results: key, size, modified, type; failures first; what is left out is counted."""
+    return grid(plain.rows(items, limit), len(items), plain.summary(items))
+
+
+def grid(shown: Sequence[plain.Row], count: int, total: str) -> Html:
+    """Return rows as a table, how many more there are of ``count``, and the line ``total``."""
+    columns = [
+        ("size", any(r.size is not None or r.state for r in shown)),
+        ("modified", any(r.modified is not None for r in shown)),
+        ("type", any(r.type for r in shown)),
+    ]
+    names = [name for name, there in columns if there]
+    head = el(
+        "tr",
+        el("th", "key", class_="s3nb-first", scope="col"),
+        *(el("th", n, class_="s3nb-num" if n == "size" else None, scope="col") for n in names),
+    )
+    left = count - len(shown)
+    return page(
+        el("table", el("thead", head), el("tbody", (_row(r, names) for r in shown)), class_="s3nb-table")
+        if shown
+        else None,
+        el("div", f"… and {left:,} more — {total}" if left else total, class_="s3nb-sum s3nb-dim"),
+    )
+
+
+def _row(r: plain.Row, names: Sequence[str]) -> Html:
+    key = el("td", visible(r.name, _NAME), class_="s3nb-first s3nb-key")
+    if r.state == "failed":
+        note = el("td", r.note, class_="s3nb-bad s3nb-wrap", colspan=len(names))
+        return el("tr", key, note, class_="s3nb-failed")
+    cells = {
+        "size": el("td", r.state or size_text(r.size), class_="s3nb-num" + (" s3nb-dim" if r.state else "")),
+        "modified": el("td", plain.moment(r.modified) if r.modified is not None else "", class_="s3nb-dim"),
+        "type": el("td", visible(r.type, 60), class_="s3nb-dim"),
+    }
+    return el("tr", key, *(cells[n] for n in names))
+
+
+def facts(found: Sequence[tuple[str, str]]) -> Html:
+    """Return names and values, a row each, as `s3nb.plain.pairs` gives them."""
+    return page(fact_table(found))
+
+
+def fact_table(found: Sequence[tuple[str, str]]) -> Html:
+    """Return the bare table of `facts`, to be put into a `page`."""
+    body = (
+        el("tr", el("td", n, class_="s3nb-first s3nb-dim"), el("td", visible(v, _VALUE), class_="s3nb-mono s3nb-wrap"))
+        for n, v in found
+    )
+    return el("table", el("tbody", body), class_="s3nb-table")
+
+
+def bundle(text: str, markup: Html) -> dict[str, str]:
+    """Return what ``_repr_mimebundle_`` gives: the same twice."""
+    return {"text/plain": text, "text/html": str(markup)}
