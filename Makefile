@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	if $$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 UV     := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint lab bench clean
+.PHONY: demo test lint docs lab bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
@@ -19,6 +19,12 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# Warnings are errors. The notebooks run while the pages are built.
+docs: $(VENV)/.docs
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -W --keep-going -q -b man -D nb_execution_mode=off docs docs/_build/man
+	@echo "open docs/_build/html/index.html, or: man docs/_build/man/s3nb.1"
+
 lab: $(VENV)/.lab
 	@$(BIN)/jupyter lab notebooks
 
@@ -26,7 +32,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.core
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist docs/_build docs/generated docs/notebooks docs/reference/api docs/reference/api.md .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "s3nb needs Python 3.11 or newer; none was found (PYTHON=/path/to/python make ... names one)" >&2; exit 1; }
@@ -48,6 +54,9 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(call install,dev)
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(call install,docs)
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
 	$(call install,sandbox$(comma)bench)

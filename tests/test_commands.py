@@ -313,16 +313,3 @@ def test_a_notebook_runs_from_top_to_bottom(shell: str, tmp_path: Path) -> None:
     assert f"{shell}/nb/none" in outputs[7][-1].evalue
     assert [o for cell in outputs[:7] for o in cell if o.output_type == "error"] == []
     json.dumps(notebook)  # what is saved is plain data
-
-
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
-)
-def test_the_notebooks_run_and_are_kept_without_output(path: Path, tmp_path: Path) -> None:
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
-    client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
-    client.execute(env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
