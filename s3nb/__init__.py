@@ -48,6 +48,9 @@ from s3nb.progress import Snapshot
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from s3nb.files import BytesInTextModeWarning, ConditionsIgnoredWarning, S3Reader, S3TextFile, S3Writer, open_many
+    from s3nb.files import open as open
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -55,7 +58,9 @@ __all__ = [
     "AccessDenied",
     "BucketNotFound",
     "BulkError",
+    "BytesInTextModeWarning",
     "ClientClosed",
+    "ConditionsIgnoredWarning",
     "ConnectionFailed",
     "CredentialsError",
     "DirectoryNotEmpty",
@@ -81,12 +86,21 @@ __all__ = [
     "S3GetObject",
     "S3Object",
     "S3PutObject",
+    "S3Reader",
+    "S3TextFile",
+    "S3Writer",
     "ServerError",
     "Snapshot",
     "Throttled",
     "TransferConfig",
     "UnsafeKey",
+    "open_many",  # and "open", which `from s3nb import *` leaves to the builtin
 ]
+
+# loaded at the first use
+_FILES = frozenset(
+    {"BytesInTextModeWarning", "ConditionsIgnoredWarning", "S3Reader", "S3TextFile", "S3Writer", "open", "open_many"}
+)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -108,4 +122,8 @@ def __getattr__(name: str) -> Any:
         from s3nb.sandbox import Sandbox
 
         return Sandbox
+    if name in _FILES:
+        from s3nb import files
+
+        return getattr(files, name)
     raise AttributeError(f"module 's3nb' has no attribute {name!r}")

@@ -201,6 +201,14 @@ def md5_text(data: bytes) -> str:
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
 
 
+def md5_of(body: Any) -> str:
+    """Return the MD5 of a body in hex, which is the ETag of a plain PUT."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in [body] if isinstance(body, bytes) else pieces_of(body.read_at, 0, len(body)):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def pieces_of(read_at: Callable[[int, int], bytes], start: int, stop: int, step: int = 1 << 20) -> Iterable[bytes]:
     """Yield bytes ``[start, stop)`` in steps through ``read_at(offset, size)``."""
     for at in range(start, stop, step):

@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 from s3nb.checksum import Digests, of_etag, pieces_of
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
@@ -32,18 +32,66 @@ _PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks mea
 
 
 class Placed:
-    """What to put where: bucket, key, URL, and the headers of the object."""
+    """What to put where: bucket, key, URL, and the headers of the object.
 
-    __slots__ = ("bucket", "exclusive", "headers", "key", "url")
+    ``exclusive``: only if there is no object; ``match``: only in place of the one with this ETag.
+    """
+
+    __slots__ = ("bucket", "exclusive", "headers", "key", "match", "url")
 
     def __init__(
-        self, bucket: str, key: str, url: str, headers: Sequence[tuple[str, str]] = (), *, exclusive: bool = False
+        self,
+        bucket: str,
+        key: str,
+        url: str,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        exclusive: bool = False,
+        match: str | None = None,
     ) -> None:
         self.bucket = bucket
         self.key = key
         self.url = url
         self.headers = tuple(headers)
         self.exclusive = exclusive
+        self.match = match
+
+    def conditions(self) -> list[tuple[str, str]]:
+        """Return the headers of the request that makes the object."""
+        if self.exclusive:
+            return [("If-None-Match", "*")]
+        return [("If-Match", self.match)] if self.match is not None else []
+
+
+class Sender(Protocol):
+    """Whom the calls of an upload report to."""
+
+    scope: Scope
+    place: Placed
+
+    def upload_id(self) -> str:
+        """Return the ID of the multipart upload."""
+        ...
+
+    def stored(self, call: PutCall, reply: Reply) -> None:
+        """A body is in S3."""
+        ...
+
+    def broken(self, call: PutCall, error: BaseException) -> None:
+        """A body could not be sent."""
+        ...
+
+    def parts(self) -> list[tuple[int, str, str | None]]:
+        """Return number, ETag and CRC32 of all parts, in order."""
+        ...
+
+    def completed(self, etag: str | None, version_id: str | None) -> None:
+        """S3 has made one object of the parts."""
+        ...
+
+    def refused_complete(self, error: BaseException) -> None:
+        """The parts could not be made one object."""
+        ...
 
 
 class Stored:
@@ -77,7 +125,7 @@ class PutTask(Task):
         self._opened = False
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._live: set[_PutCall] = set()
+        self._live: set[PutCall] = set()
         self._ways = 0  # chains that have not ended
         self._sent = 0
         self._head: Body | None = None  # what was read of a stream to learn that it is long
@@ -140,10 +188,8 @@ class PutTask(Task):
         self._initiate()
 
     def _put_whole(self, body: Body) -> None:
-        headers = list(self.place.headers)
-        if self.place.exclusive:
-            headers.append(("If-None-Match", "*"))
-        call = _PutCall(self, 0, body, headers)
+        headers = [*self.place.headers, *self.place.conditions()]
+        call = PutCall(self, 0, body, headers)
         self._live.add(call)
         self.engine.submit(call)
 
@@ -216,12 +262,12 @@ class PutTask(Task):
         if self._trouble is not None:
             call.cancel()
 
-    def _next_part(self) -> _PutCall | None:
+    def _next_part(self) -> PutCall | None:
         with self._reading:
             number, body = self._cut()
             while len(body) and self._is_stored(number, body):
                 number, body = self._cut()
-        return _PutCall(self, number, body, ()) if len(body) else None
+        return PutCall(self, number, body, ()) if len(body) else None
 
     def _cut(self) -> tuple[int, Body]:
         """Take the next part of the source; an empty one when all is taken."""
@@ -267,7 +313,7 @@ class PutTask(Task):
     def upload_id(self) -> str:
         return self._upload_id
 
-    def stored(self, call: _PutCall, reply: Reply) -> None:
+    def stored(self, call: PutCall, reply: Reply) -> None:
         """A body is in S3."""
         etag = reply.headers.peek("etag") or ""
         if call.number == 0:
@@ -294,14 +340,14 @@ class PutTask(Task):
         except BaseException as exc:
             self._wind_up(exc)
             return
-        self.engine.submit(_CompleteCall(self))
+        self.engine.submit(CompleteCall(self))
 
-    def expected_etag(self) -> str | None:
-        """Return the ETag that the parts make together; some servers leave it out of their reply."""
-        return combined_etag([self._etags[number][0] for number in sorted(self._etags)])
+    def parts(self) -> list[tuple[int, str, str | None]]:
+        return [(number, *self._etags[number]) for number in sorted(self._etags)]
 
     def completed(self, etag: str | None, version_id: str | None) -> None:
         """S3 has made one object of the parts."""
+        self._upload_id = ""
         self._close()
         self.end(Stored(self.place.url, (etag or "").strip('"') or None, version_id))
 
@@ -312,7 +358,7 @@ class PutTask(Task):
         self._close()
         self.end(Stored(self.place.url, skipped=True), "skipped")
 
-    def broken(self, call: _PutCall, error: BaseException) -> None:
+    def broken(self, call: PutCall, error: BaseException) -> None:
         """A call has failed for good."""
         with self._lock:
             self._live.discard(call)
@@ -396,19 +442,19 @@ class _LookCall(Call):
             self.task.fail(error)
 
 
-class _PutCall(Call):
+class PutCall(Call):
     """One PUT: of the whole object (number 0) or of a part."""
 
     __slots__ = ("_hash", "body", "digests", "headers", "number", "task")
 
-    def __init__(self, task: PutTask, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, task: Sender, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(task.scope, 0 if isinstance(body, FileSlice) else len(body))
         self.task = task
         self.number = number
         self.body = body
         self.headers = list(headers)
-        wire, bucket = task.engine.wire, task.place.bucket
-        compare = task.engine.config.verify and not wire.checks_uploads(bucket)
+        wire, bucket = task.scope.engine.wire, task.place.bucket
+        compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
         self.digests = Digests(sha256=wire.signs_payload(bucket), md5=compare)
         if len(body):
             if isinstance(body, bytes):
@@ -417,7 +463,7 @@ class _PutCall(Call):
                 for piece in pieces_of(body.read_at, 0, len(body)):
                     self.digests.update(piece)
         self._hash = self.digests.sha256
-        if task.engine.config.upload_checksum:
+        if task.scope.engine.config.upload_checksum:
             self.headers.append(("x-amz-checksum-crc32", self.digests.crc32))
 
     def sent(self) -> int:
@@ -446,7 +492,7 @@ class _PutCall(Call):
 
     def accept(self, reply: Reply) -> Reply:
         theirs = reply.headers.peek("x-amz-checksum-crc32")
-        if theirs is not None and self.task.engine.config.upload_checksum and theirs != self.digests.crc32:
+        if theirs is not None and self.task.scope.engine.config.upload_checksum and theirs != self.digests.crc32:
             raise Again(self._differ("CRC32", theirs, self.digests.crc32))
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
         md5 = self.digests.md5
@@ -479,26 +525,23 @@ class _PutCall(Call):
         self.task.broken(self, error)
 
 
-class _CompleteCall(Call):
+class CompleteCall(Call):
     """Make one object of the parts. S3 may say 200 and then, in the body, that it failed."""
 
     __slots__ = ("task",)
 
-    def __init__(self, task: PutTask) -> None:
+    def __init__(self, task: Sender) -> None:
         super().__init__(task.scope)
         self.task = task
 
     def make(self) -> tuple[Request, Sink | None]:
         task = self.task
-        named = [(number, *task._etags[number]) for number in sorted(task._etags)]
-        headers = [("Content-Type", "application/xml")]
-        if task.place.exclusive:
-            headers.append(("If-None-Match", "*"))
-        body = build_complete(named)
+        headers = [("Content-Type", "application/xml"), *task.place.conditions()]
+        body = build_complete(task.parts())
         payload = hashlib.sha256(body).hexdigest()
         return Request(
             "CompleteMultipartUpload", "POST", task.place.bucket, task.place.key,
-            query=(("uploadId", task._upload_id),), headers=headers, body=body, payload_hash=payload, silence=_PATIENT,
+            query=(("uploadId", task.upload_id()),), headers=headers, body=body, payload_hash=payload, silence=_PATIENT,
         ), None  # fmt: skip
 
     def accept(self, reply: Reply) -> tuple[str | None, str | None]:
@@ -514,12 +557,12 @@ class _CompleteCall(Call):
 
     def done(self, result: tuple[str | None, str | None]) -> None:
         etag, version_id = result
-        self.task.completed(etag or self.task.expected_etag(), version_id)
+        self.task.completed(etag or combined_etag([part[1] for part in self.task.parts()]), version_id)
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, UploadNotFound):
             # It may have been done, and only the reply was lost (also behind a proxy): look whether the object is ours.
-            self.task.engine.submit(_IsItOurs(self.task, error))
+            self.task.scope.engine.submit(_IsItOurs(self.task, error))
             return
         self.task.refused_complete(error)
 
@@ -529,7 +572,7 @@ class _IsItOurs(Call):
 
     __slots__ = ("error", "task")
 
-    def __init__(self, task: PutTask, error: S3Error) -> None:
+    def __init__(self, task: Sender, error: S3Error) -> None:
         super().__init__(task.scope)
         self.task = task
         self.error = error
@@ -540,8 +583,7 @@ class _IsItOurs(Call):
     def done(self, result: Reply) -> None:
         task = self.task
         etag = (result.headers.get("etag") or "").strip('"')
-        if etag and etag == task.expected_etag():
-            task._upload_id = ""
+        if etag and etag == combined_etag([part[1] for part in task.parts()]):
             task.completed(etag, result.headers.get("x-amz-version-id"))
         else:
             task.refused_complete(self.error)

@@ -1,0 +1,84 @@
+"""How much memory all open files of this process may hold together. A limit per file alone adds up without one."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from s3nb.ranges import MIB
+
+_MOST = 256 * MIB
+_SHARE = 8
+
+
+class Budget:
+    """A number of bytes that many share. Thread-safe.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._held = 0
+        self.peak = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that are taken."""
+        return self._held
+
+    @property
+    def tight(self) -> bool:
+        """Whether more than three quarters are taken."""
+        return self._held > self.limit - self.limit // 4
+
+    def take(self, size: int, *, forced: bool = False) -> bool:
+        """Take ``size`` bytes; False if there is no room. What is ``forced`` is always given: somebody waits for it."""
+        with self._lock:
+            if not forced and self._held + size > self.limit:
+                return False
+            self._held += size
+            self.peak = max(self.peak, self._held)
+            return True
+
+    def give(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        with self._lock:
+            self._held -= size
+
+    def after_fork(self) -> None:
+        """Take a new lock; the old one may be held by a thread that is not here."""
+        self._lock = threading.Lock()
+
+
+def _memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or the control group's."""
+    found = []
+    try:
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        pass
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(path) as file:
+                text = file.read().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            found.append(int(text))
+    return min(found, default=8 * _MOST)
+
+
+def _limit() -> int:
+    asked = os.environ.get("S3NB_FILE_MEMORY", "")
+    return int(asked) if asked.isdigit() and int(asked) else min(_MOST, _memory() // _SHARE)
+
+
+MEMORY = Budget(_limit())
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=MEMORY.after_fork)

@@ -1,0 +1,630 @@
+"""`open`: builtin's, for objects in S3 as well."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import mimetypes
+import os
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlencode
+
+from s3nb import session
+from s3nb.client import S3
+from s3nb.core import Core
+from s3nb.errors import (
+    BucketNotFound,
+    InvalidObject,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    ObjectChanged,
+    ObjectExists,
+    PreconditionFailed,
+    S3Error,
+)
+from s3nb.files import writer as writers
+from s3nb.files.address import Address, Mode, address, check_layers, mode_of, one_of
+from s3nb.files.compress import Compressed, Decompressed, codec_for
+from s3nb.files.reader import S3Reader
+from s3nb.files.remote import Remote
+from s3nb.files.spool import S3Spool
+from s3nb.files.text import S3TextFile
+from s3nb.files.upload import PART, Parts, Upload
+from s3nb.files.writer import S3Writer
+from s3nb.ranges import MAX_PART_SIZE, MIN_PART_SIZE
+from s3nb.text import Masked, visible
+from s3nb.transfer.attempt import Engine
+from s3nb.transfer.copy import From
+from s3nb.transfer.upload import Placed, Stored
+from s3nb.wire import Headers, Request
+from s3nb.wire.xml import parse_list_page
+
+# Their readers begin at the end: footer, central directory.
+_TAIL_FIRST = (".parquet", ".orc", ".zip", ".npz", ".jar", ".whl", ".xlsx", ".feather", ".arrow")
+_CARRIED = frozenset({"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires",
+            "x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
+            "x-amz-website-redirect-location"})  # fmt: skip
+_EVERY = ("x-amz-request-payer", "x-amz-server-side-encryption-customer-", "x-amz-expected-bucket-owner")
+_TYPES = mimetypes.MimeTypes()  # without the system's tables: the same everywhere
+_NO_OBJECT = '"00000000000000000000000000000000"'
+_CODINGS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
+
+
+class ConditionsIgnoredWarning(UserWarning):
+    """The server ignores conditions: an exclusive or guarded write was not protected from another at the same time."""
+
+
+def open(
+    file: Any,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Any = None,
+    *,
+    version_id: str | None = None,
+    literal: bool = False,
+    strict: bool | None = None,
+    compression: str | None = None,
+    compression_level: int | None = None,
+    decode_content: bool = False,
+    access: str = "auto",
+    size: int | None = None,
+    on_change: str = "raise",
+    if_match: str | None = None,
+    on_error: str = "abort",
+    commit: str = "close",
+    metadata: Mapping[str, str] | None = None,
+    content_type: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    storage_class: str | None = None,
+    encryption: str | None = None,
+    kms_key: str | None = None,
+    acl: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    part_size: int = PART,
+    size_hint: int | None = None,
+    equal_parts: bool = False,
+    client: S3 | None = None,
+    **options: Any,
+) -> Any:
+    """Open a file, as builtin `open` does; an ``s3://`` URL opens an object.
+
+    Local paths go to the builtin, which returns its own file. For an object, mode ``r`` costs one request, sent at once: a
+    missing object is an error here. Modes ``w``, ``x``, ``a`` make the object when the file is closed, all at once; if the
+    ``with`` block fails, or nobody closes the file, nothing is changed. Modes with ``+`` work on a copy that is put back.
+
+    Parameters
+    ----------
+    file : str, path, int or bytes
+        ``s3://bucket/key``, also ``s3a://``, ``s3n://``; the key is literal, but for a trailing ``?versionId=...``. Anything
+        else is local.
+    mode, buffering, encoding, errors, newline
+        As builtin. Text is UTF-8 unless said otherwise. ``buffering=0`` (binary): read exactly what is asked for; more
+        than 1: the least that is read at once, in bytes.
+    closefd, opener
+        For local files.
+    version_id : str, optional
+        Read this version.
+    literal : bool
+        The key is taken to the letter: ``?versionId=`` and a slash at its end belong to it.
+    strict : bool, optional
+        Refuse bytes in a bare text mode, as builtin. Default: they go through with a warning, unless ``S3NB_STRICT_TEXT=1``.
+    compression : str, optional
+        ``"gzip"``, ``"bz2"``, ``"xz"``, ``"zstd"``, ``"lz4"``, or ``"infer"``, by the name's ending. None: the bytes as stored.
+    compression_level : int, optional
+        For writing.
+    decode_content : bool
+        Undo ``Content-Encoding: gzip`` (or zstd) when reading.
+    access : {"auto", "sequential", "random", "tail"}
+        How the file will be read; found out by itself. ``"tail"`` fetches the end first.
+    size : int, optional
+        Bytes of the object, if they are known (from a listing): up to 8 MiB are then fetched whole.
+    on_change : {"raise", "pin"}
+        When the object is replaced while it is read: `ObjectChanged`, or go on with the version that was opened (in a
+        versioned bucket).
+    if_match : str, optional
+        An ETag: read, or replace, only this one, else `ObjectChanged`. ``"current"`` when writing: the one that is there now.
+    on_error : {"abort", "commit"}
+        What an exception in the ``with`` block does to what was written.
+    commit : {"close", "explicit"}
+        ``"explicit"``: only ``f.commit()`` makes the object.
+    metadata, content_type, tags, storage_class, encryption, kms_key, acl
+        Of the object that is written. The type is guessed from the name.
+    headers : mapping, optional
+        Further headers: of the object, and (requester pays, customer keys) of every request.
+    part_size : int
+        Bytes of a part, 5 MiB to 5 GiB; grows by itself after a thousand parts.
+    size_hint : int, optional
+        Bytes to come, if known: parts are cut accordingly.
+    equal_parts : bool
+        All parts alike, for servers that demand it.
+    client : S3, optional
+        The client to use. Default: a shared one, for the following options.
+    **options
+        ``profile``, ``region``, ``endpoint_url``, ``anonymous``, ``role``, ``session``, ``engine``, ``config``: as for `S3`. See
+        `s3nb.session.configure` for defaults.
+
+    Returns
+    -------
+    file
+        `S3Reader`, `S3Writer`, `S3Spool` (``+``), or an `io.TextIOWrapper` above one of them; builtin's for a local path.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Arguments that builtin would refuse, or that do not go together; before any request.
+    FileNotFoundError, PermissionError, IsADirectoryError, FileExistsError
+        As for files. Every error of S3 is an `S3Error` too.
+    """
+    where = address(file, literal=literal, version_id=version_id)
+    if not isinstance(where, Address):
+        hook = None if where is not None or isinstance(file, (str, bytes, int, os.PathLike)) else _hooks(file)
+        _only_in_s3(version_id=version_id, if_match=if_match, compression=compression, decode_content=decode_content or None,
+                    explicit=None if commit == "close" else commit, on_error=None if on_error == "abort" else on_error)  # fmt: skip
+        if hook is not None:
+            return _open_by_hook(file, mode_of(mode), buffering, encoding, errors, newline)
+        return builtins.open(
+            file if where is None else where, mode, buffering, encoding, errors, newline, closefd, opener
+        )
+    asked = mode_of(mode)
+    if not asked.binary and encoding is None:
+        io.text_encoding(None)  # the warning that -X warn_default_encoding asks for
+    buffering = check_layers(asked, buffering, encoding, errors, newline)
+    if not closefd:
+        raise ValueError("Cannot use closefd=False with file name")
+    if opener is not None:
+        raise ValueError("opener= makes descriptors, which objects in S3 have not")
+    one_of("access", access, "auto", "sequential", "random", "tail")
+    one_of("on_change", on_change, "raise", "pin")
+    one_of("on_error", on_error, "abort", "commit")
+    one_of("commit", commit, "close", "explicit")
+    if asked.writes and where.version_id is not None:
+        raise ValueError("version_id= is for reading: what is written becomes a new version")
+    if asked.kind == "x" and if_match is not None:
+        raise ValueError("mode 'x' makes a new object: if_match= names one that is there")
+    if if_match == "current" and not asked.writes:
+        raise ValueError("if_match='current' is for writing")
+    if decode_content and asked.writes:
+        raise ValueError("decode_content= is for reading")
+    codec = codec_for(compression, where.key)
+    if codec and asked.plus:
+        raise ValueError("a compressed file is read or written, not both (mode with '+')")
+    if compression_level is not None and (codec is None or not asked.writes):
+        raise ValueError("compression_level= is for writing with compression=")
+    if not MIN_PART_SIZE <= part_size <= MAX_PART_SIZE:
+        raise ValueError(f"part_size must be 5 MiB to 5 GiB, not {part_size!r} bytes")
+    parts = Parts(part_size, equal=equal_parts, size_hint=size_hint)
+    every, own = _headers(
+        where, codec, metadata, content_type, tags, storage_class, encryption, kms_key, acl, headers
+    )  # fmt: skip
+    known = None if client is not None else Masked(options)
+    if client is None:
+        client = session.client(**options)
+    elif options:
+        raise TypeError(f"open() got client= and {sorted(options)[0]}=: the client has its own")
+    elif not isinstance(client, S3):
+        raise TypeError(f"client= is an s3nb.S3, not a {type(client).__name__}; session= takes a boto3 session")
+    core = client._alive()
+    _ = core.engine  # no credentials: said here, before any request
+    writers.register()
+    ask = _Ask(core, where, asked, every, own, parts, on_error, commit)
+    ask.refuse_directories()
+    if not asked.writes:
+        kind = "exact" if buffering == 0 else access
+        if kind == "auto" and where.key.lower().endswith(_TAIL_FIRST):
+            kind = "tail"
+        remote = ask.remote(kind, size=size, etag=_quoted(if_match), pin=on_change == "pin", least=max(buffering, 0))
+        remote.begin()
+        below: Any = ask.reader(remote, known, client)
+        if decode_content:
+            found = "" if remote.headers is None else remote.headers.get("content-encoding", "")
+            codec = _CODINGS.get(found.lower(), codec)
+        if codec:
+            below = Decompressed(codec, below)
+    else:
+        below = ask.writable(_quoted(if_match))
+        if codec:
+            below = Compressed(codec, below, compression_level)
+    if asked.binary:
+        return below
+    try:
+        strict = os.environ.get("S3NB_STRICT_TEXT", "") not in ("", "0") if strict is None else strict
+        bare = asked.text in ("w", "x", "a") and encoding is None and errors is None and newline is None
+        return S3TextFile(
+            below, encoding or "utf-8", errors, "\n" if newline is None and asked.kind != "r" and not asked.plus else newline,
+            buffering == 1, asked.text, bare and not strict,
+        )  # fmt: skip
+    except BaseException as exc:
+        if asked.writes:
+            below.abort(exc)
+        else:
+            below.close()
+        raise
+
+
+def open_many(urls: Iterable[Any], mode: str = "rb", *, ahead: int = 16, **options: Any) -> Iterator[Any]:
+    """Open many objects for reading, several requests ahead; yields the open files in order. For many small objects.
+
+    Parameters
+    ----------
+    urls : iterable
+        ``s3://`` URLs or paths; read lazily.
+    mode : str
+        ``"rb"``, or a text mode for reading.
+    ahead : int
+        Objects whose opening request is under way; small ones are complete with it.
+    **options
+        As for `open`. A file is closed when the next one is asked for, if it was not before.
+
+    Raises
+    ------
+    FileNotFoundError, ...
+        When it is the object's turn.
+    """
+    asked = mode_of(mode)
+    if asked.writes:
+        raise ValueError(f"open_many reads: mode {mode!r} writes")
+    if ahead < 1:
+        raise ValueError(f"ahead must be at least 1, not {ahead}")
+    if isinstance(urls, (str, bytes, os.PathLike)):
+        raise TypeError(f"urls must be several, not one {type(urls).__name__}")
+    return _open_many(iter(urls), asked, ahead, options)
+
+
+def _open_many(urls: Iterator[Any], asked: Mode, ahead: int, options: dict[str, Any]) -> Iterator[Any]:
+    text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
+    check_layers(asked, -1, *(text.get(name) for name in ("encoding", "errors", "newline")))
+    client = options.pop("client", None) or session.client(**options)
+    core = client._alive()
+    waiting: deque[tuple[_Ask, Remote]] = deque()
+    current: Any = None
+    try:
+        while True:
+            while len(waiting) < ahead:
+                try:
+                    url = next(urls)
+                except StopIteration:
+                    break
+                where = address(url)
+                if not isinstance(where, Address):
+                    raise ValueError(f"open_many reads s3:// URLs, not {visible(repr(url), 200)}")
+                ask = _Ask(core, where, asked, (), (), Parts(), "abort", "close")
+                ask.refuse_directories()
+                remote = ask.remote("auto")
+                remote.begin()
+                waiting.append((ask, remote))
+            if not waiting:
+                return
+            ask, remote = waiting.popleft()
+            current = ask.reader(remote, Masked(options), client)
+            if not asked.binary:
+                current = S3TextFile(
+                    current,
+                    text.get("encoding") or "utf-8",
+                    text.get("errors"),
+                    text.get("newline"),
+                    False,
+                    asked.text,
+                    False,
+                )
+            yield current
+            current.close()
+    finally:
+        if current is not None:
+            current.close()
+        for _, remote in waiting:
+            remote.close()
+
+
+# -- one opening ---------------------------------------------------------------------------------
+
+
+class _Ask:
+    """What is to be opened, and how; makes the binary file."""
+
+    def __init__(
+        self, core: Core, where: Address, mode: Mode, every: Any, own: Any, parts: Parts, on_error: str, commit: str
+    ) -> None:
+        self.core = core
+        self.where = where
+        self.mode = mode
+        self.every = every
+        self.own = own
+        self.parts = parts
+        self.how = {"on_error": on_error, "commit": commit}
+
+    def refuse_directories(self) -> None:
+        """Raise if the name can only be a directory's."""
+        where = self.where
+        if where.key and (where.literal or not where.key.endswith("/")):
+            return
+        fields: dict[str, Any] = {"bucket": where.bucket, "key": where.key}
+        stripped = where.key.rstrip("/")
+        if stripped:
+            try:
+                found = self._head(stripped)
+            except S3Error:
+                found = None
+            if found is not None:
+                raise self._named(NotADirectory(f"{visible(where.name)}: an object, and no directory", **fields))
+        raise self._named(IsADirectory(f"{visible(where.name)}: a directory, and no object", **fields))
+
+    def _named(self, error: S3Error) -> S3Error:
+        error.filename = self.where.name
+        return error
+
+    def remote(self, access: str, **options: Any) -> Remote:
+        """Return the object for reading; nothing is sent yet."""
+        where = self.where
+        return Remote(
+            self.core, where.bucket, where.key, access=access, version_id=where.version_id, every=self.every, **options
+        )
+
+    def reader(self, remote: Remote, options: Mapping[str, Any] | None, client: S3) -> S3Reader:
+        """Wait until the object is open."""
+        try:
+            remote.wait_open()
+        except NotFound as error:
+            self._perhaps_a_directory(error)
+        except BaseException:
+            remote.close()
+            raise
+        made = S3Reader(remote, self.where.name)
+        if client._portable:
+            made._remade = (_reopened, (self.where, None if options is not None else client, dict(options or {})))
+        return made
+
+    def _perhaps_a_directory(self, error: NotFound) -> NoReturn:
+        where = self.where
+        if not isinstance(error, BucketNotFound) and where.version_id is None:
+            prefix = where.key + "/"
+            query = (("encoding-type", "url"), ("list-type", "2"), ("max-keys", "1"), ("prefix", prefix))
+            request = Request("ListObjectsV2", "GET", where.bucket, query=query, headers=self.every)
+            scope = self.core.scope("open")
+            try:
+                page = self.core.wait(
+                    self.core.engine.request(scope, request, lambda r: parse_list_page(r.body, where.bucket, prefix)),
+                    scope,
+                )
+            except S3Error:
+                page = None  # who may not list is told what GET said
+            if page is not None and (page.objects or page.prefixes):
+                raise self._named(
+                    IsADirectory(
+                        f"{visible(where.name)}: a directory, and no object", bucket=where.bucket, key=where.key
+                    )
+                ) from error
+        raise error
+
+    def _head(self, key: str | None = None, more: tuple[tuple[str, str], ...] = ()) -> Headers | None:
+        """Ask about the object; None if there is none."""
+        where = self.where
+        scope = self.core.scope("open")
+        request = Request("HeadObject", "HEAD", where.bucket, key or where.key, headers=(*self.every, *more))
+        try:
+            headers: Headers = self.core.wait(self.core.engine.request(scope, request, lambda r: r.headers), scope)
+        except BucketNotFound:
+            raise
+        except NotFound:
+            return None
+        return headers
+
+    # -- writing
+
+    def writable(self, if_match: str | None) -> S3Writer | S3Spool:
+        """Return the file for a mode that writes."""
+        mode = self.mode
+        before: Headers | None = None
+        exclusive, match = False, if_match
+        if mode.kind in ("x", "a") or if_match == '"current"':
+            before = self._head()
+            if before is not None and mode.kind == "x":
+                where = self.where
+                raise self._named(
+                    ObjectExists(f"{visible(where.name)}: the object exists", bucket=where.bucket, key=where.key)
+                )
+            exclusive = before is None
+            etag = before.get("etag") if before is not None else None
+            if if_match not in (None, '"current"', etag):
+                raise self._named(ObjectChanged(f"{visible(self.where.name)}: the object is another one"))
+            match = None if exclusive else etag
+        if mode.plus:
+            return self._spool(before, exclusive, match)
+        if mode.kind == "a" and before is not None:
+            return self._append(before, match or "")
+        return self._writer(exclusive, match)
+
+    def _writer(self, exclusive: bool, match: str | None, carried: Any = (), **options: Any) -> S3Writer:
+        where = self.where
+        named = {name.lower() for name, _ in self.own}
+        default = () if "content-type" in named | {n for n, _ in carried} else (("Content-Type", _type_of(where.key)),)
+        lines = (*self.own, *((n, v) for n, v in carried if n not in named), *default)
+        place = Placed(where.bucket, where.key, where.name, lines, exclusive=exclusive, match=match)
+        return S3Writer(
+            Upload(self.core, place, self.every), where.name, parts=self.parts, mode=self.mode.below,
+            written=self._look_at_conditions if place.conditions() else None, **(self.how | options),
+        )  # fmt: skip
+
+    def _append(self, before: Headers, etag: str) -> S3Writer:
+        size = int(before.get("content-length", "0"))
+        carried = [(n, v) for n, v in before.items() if n in _CARRIED or n.startswith("x-amz-meta-")]
+        where = self.where
+
+        def old_bytes(writer: S3Writer) -> None:
+            if size >= MIN_PART_SIZE:
+                writer._upload.begin()
+                writer._upload.copy(From(where.bucket, where.key, where.name), size, etag)
+                writer.renumber()
+            elif size:
+                remote = self.remote("sequential", etag=etag, size=size)
+                remote.begin()
+                remote.wait_open()
+                with S3Reader(remote, where.name) as reader:
+                    writer.prepend(reader.read())
+
+        return self._writer(False, etag, carried, prepare=old_bytes, position=size, needed=False)
+
+    def _spool(self, before: Headers | None, exclusive: bool, match: str | None) -> S3Spool:
+        mode = self.mode
+        carried: list[tuple[str, str]] = []
+        state = {"match": match}
+
+        def make() -> S3Writer:
+            return self._writer(exclusive, state["match"], carried, on_error="abort", commit="close")
+
+        loads = mode.kind == "r" or (mode.kind == "a" and before is not None)
+        spool = S3Spool(self.where.name, mode.below, make, dirty=not loads, **self.how)
+        if loads:
+            try:
+                remote = self.remote("sequential", etag=match)
+                remote.begin()
+                with self.reader(remote, {}, _NOBODY) as reader:
+                    spool.load(reader)
+                    state["match"] = remote.etag
+                    carried += [
+                        (n, v)
+                        for n, v in (remote.headers or {}).items()
+                        if n in _CARRIED or n.startswith("x-amz-meta-")
+                    ]
+            except BaseException as exc:
+                spool.abort(exc)
+                raise
+        return spool
+
+    def _look_at_conditions(self, _: Stored) -> None:
+        """Warn, once per server, if it ignores conditions."""
+        engine = self.core.engine
+        if engine.wire.checks_uploads(self.where.bucket):
+            return
+        if engine not in _ignoring:
+            try:
+                self._head(more=(("If-Match", _NO_OBJECT),))
+                _ignoring[engine] = True
+            except PreconditionFailed:
+                _ignoring[engine] = False
+            except S3Error:
+                return  # no news
+        if _ignoring[engine]:
+            warnings.warn(
+                f"{visible(self.where.name, 200)} was written under a condition, but the server ignores conditions",
+                ConditionsIgnoredWarning,
+                stacklevel=4,
+            )
+
+
+class _Nobody:
+    _portable = False
+
+
+_NOBODY: Any = _Nobody()
+_ignoring: weakref.WeakKeyDictionary[Engine, bool] = weakref.WeakKeyDictionary()
+
+
+def _reopened(
+    where: Address,
+    client: S3 | None,
+    options: dict[str, Any],
+    etag: str | None,
+    version_id: str | None,
+    size: int,
+    at: int,
+) -> S3Reader:
+    """Make a reader of what another process was reading; sends nothing until it is read."""
+    client = client or session.client(**options)
+    remote = Remote(
+        client._alive(), where.bucket, where.key, etag=_quoted(etag), version_id=where.version_id, size=size
+    )
+    remote.known_version(version_id)
+    reader = S3Reader(remote, where.name)
+    reader._remade = (_reopened, (where, None if options or client is None else client, options))
+    reader.seek(at)
+    return reader
+
+
+def _quoted(etag: str | None) -> str | None:
+    return None if etag is None else '"' + etag.strip('"') + '"'
+
+
+def _type_of(key: str) -> str:
+    kind, encoding = _TYPES.guess_type(key.rpartition("/")[2])
+    if encoding:
+        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(
+            encoding, "application/octet-stream"
+        )
+    return kind or "binary/octet-stream"
+
+
+def _headers(
+    where: Address, codec: str | None, metadata: Any, content_type: Any, tags: Any, storage_class: Any, encryption: Any,
+    kms_key: Any, acl: Any, headers: Any,
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:  # fmt: skip
+    """Return the headers of every request, and those of the object."""
+    lines: list[tuple[str, Any]] = []
+    if content_type is not None:
+        lines.append(("Content-Type", content_type))
+    lines += [(f"x-amz-meta-{name}", value) for name, value in (metadata or {}).items()]
+    if tags:
+        lines.append(("x-amz-tagging", urlencode(tags)))
+    if encryption is None and kms_key is not None:
+        encryption = "aws:kms"
+    for name, value in (
+        ("x-amz-storage-class", storage_class),
+        ("x-amz-server-side-encryption", encryption),
+        ("x-amz-server-side-encryption-aws-kms-key-id", kms_key),
+        ("x-amz-acl", acl),
+    ):
+        if value is not None:
+            lines.append((name, value))
+    lines += (headers or {}).items()
+    for name, value in lines:
+        if not isinstance(name, str) or not isinstance(value, str) or any(c in name + value for c in "\r\n\0"):
+            raise InvalidObject(
+                f"{visible(where.name, 200)}: header {visible(str(name), 60)} must be a str on one line, "
+                f"not {visible(repr(value), 100)}"
+            )
+    every = tuple(line for line in lines if line[0].lower().startswith(_EVERY))
+    return every, tuple(line for line in lines if line not in every)
+
+
+# -- what is not in S3 ------------------------------------------------------------------------------
+
+
+def _only_in_s3(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{'commit' if name == 'explicit' else name}= is for s3:// URLs: a local file has no such thing"
+            )
+
+
+def _hooks(file: Any) -> bool | None:
+    names = ("__open_reader__", "__open_writer__", "__open_rb__", "__open_wb__")
+    return True if any(hasattr(type(file), name) for name in names) else None
+
+
+def _open_by_hook(
+    file: Any, mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> Any:
+    """Open an object that knows how to open itself (pathlib-abc: ``__open_reader__``, ``__open_writer__``)."""
+    check_layers(mode, buffering, encoding, errors, newline)
+    if mode.plus:
+        raise ValueError(f"{type(file).__name__} opens itself for reading or writing, not for both")
+    names = ("__open_reader__", "__open_rb__") if mode.kind == "r" else ("__open_writer__", "__open_wb__")
+    hook: Callable[..., Any] | None = next((getattr(file, n) for n in names if hasattr(type(file), n)), None)
+    if hook is None:
+        raise TypeError(f"{type(file).__name__} cannot be opened with mode {mode.text!r}")
+    if hook.__name__ == "__open_reader__":
+        below = hook()
+    elif hook.__name__ == "__open_writer__":
+        below = hook(mode.kind)
+    else:
+        below = hook(buffering)
+    return below if mode.binary else io.TextIOWrapper(below, encoding or "utf-8", errors, newline)

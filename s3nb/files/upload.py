@@ -1,0 +1,362 @@
+"""One object being written by somebody who brings its bytes: parts in parallel, bounded; one PUT when small.
+
+Strategy. Nothing is sent before there is more than one part: a file that stays below is one PUT, at its end. Then the
+upload is begun, and each part is hashed and sent by others while the next one is filled; whoever brings bytes waits
+while too many parts are under way. The object comes into being by the last request or not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from s3nb.checksum import md5_of
+from s3nb.core import Core
+from s3nb.errors import ClientClosed, NotFound, ObjectChanged, ObjectExists, PreconditionFailed, S3Error, UploadNotFound
+from s3nb.files.budget import MEMORY
+from s3nb.progress import Progress
+from s3nb.ranges import MAX_PARTS, MIB, MIN_PART_SIZE, plan_parts, stream_part_size, upload_part_size
+from s3nb.text import visible
+from s3nb.transfer.attempt import Again, Scope
+from s3nb.transfer.copy import From
+from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored
+from s3nb.wire import Body, FileSlice, Reply, Request
+from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
+
+PART = 8 * MIB
+WAYS = 6  # parts under way at once
+_SLICE = 0.2
+_FAREWELL = 5.0  # seconds that an abort waits for parts to let go, and for S3 to hear of it
+_COPY_PART = 1024 * MIB
+
+
+class Held(FileSlice):
+    """Bytes in memory as the body of a request, without a copy of their own."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: memoryview) -> None:
+        super().__init__(-1, 0, len(view))
+        self._view = view
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        return bytes(self._view[offset : offset + size])
+
+
+class Parts:
+    """How an upload is cut."""
+
+    def __init__(self, part_size: int = PART, *, equal: bool = False, size_hint: int | None = None) -> None:
+        self.size = part_size
+        self.equal = equal
+        if size_hint is not None:
+            self.size = max(part_size, upload_part_size(size_hint, part_size))
+
+    def of(self, number: int) -> int:
+        """Return the size of part ``number``, which may be shorter only at the end."""
+        if number > MAX_PARTS:
+            raise S3Error(
+                f"longer than {MAX_PARTS} parts of {self.size} bytes hold: give size_hint=, or a larger part_size="
+                if self.equal
+                else f"longer than {MAX_PARTS} parts hold"
+            )
+        return self.size if self.equal else stream_part_size(number, self.size)
+
+
+class Upload(Sender):
+    """One object, from the first part to the last request. For one thread at a time.
+
+    Parameters
+    ----------
+    core : Core
+    place : Placed
+        Where to, with the object's headers and the condition.
+    every : sequence of (str, str)
+        Headers of every request (requester pays, customer keys).
+    """
+
+    def __init__(self, core: Core, place: Placed, every: Sequence[tuple[str, str]] = ()) -> None:
+        self.core = core
+        self.place = place
+        self.scope = core.scope("write")
+        self._every = list(every)
+        self._id = ""
+        self._etags: dict[int, tuple[str, str | None]] = {}
+        self._changed = threading.Condition()
+        self._live: set[PutCall] = set()
+        self._under_way = 0
+        self._held: dict[int, tuple[int, Callable[[], object] | None]] = {}  # memory and files of parts under way
+        self._trouble: BaseException | None = None
+        self._result: Stored | None = None
+        self._number = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether a multipart upload has begun."""
+        return bool(self._id)
+
+    @property
+    def next_number(self) -> int:
+        """Number of the part that comes next."""
+        return self._number + 1
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a multipart upload. One request; says so if the bucket is not there, or may not be written."""
+        headers = [*self.place.headers, *self._every]
+        if self.core.config.upload_checksum:
+            headers.append(("x-amz-checksum-algorithm", "CRC32"))
+        request = Request(
+            "CreateMultipartUpload",
+            "POST",
+            self.place.bucket,
+            self.place.key,
+            query=(("uploads", ""),),
+            headers=headers,
+        )
+        self._id = self._ask(request, lambda reply: parse_initiate(reply.body))
+
+    def send(self, body: Body, after: Callable[[], object] | None = None) -> None:
+        """Send a part; returns when there is room for the next. ``after`` is called when it is stored, or will not be."""
+        size = 0 if after is not None else len(body)
+        with self._changed:
+            while self._trouble is None and (
+                self._under_way >= WAYS or not MEMORY.take(size, forced=self._under_way == 0)
+            ):
+                self._changed.wait(_SLICE)
+            if self._trouble is not None:
+                if after is not None:
+                    after()
+                raise self._trouble
+            self._number = number = self._number + 1
+            self._under_way += 1
+            self._held[number] = (size, after)
+        try:
+            self.scope.engine.pool.submit(self._launch, number, body)
+        except RuntimeError as exc:  # the interpreter is ending
+            self._end_part(number, ClientClosed(str(exc)))
+            raise
+
+    def _launch(self, number: int, body: Body) -> None:
+        try:
+            if self._trouble is not None:
+                raise self._trouble
+            call = PutCall(self, number, body, self._every)
+            with self._changed:
+                self._live.add(call)
+        except BaseException as exc:
+            self._end_part(number, exc)
+            return
+        self.scope.engine.submit(call)
+        if self._trouble is not None:
+            call.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
+
+    def _end_part(self, number: int, error: BaseException | None = None) -> None:
+        with self._changed:
+            size, after = self._held.pop(number, (0, None))
+            self._under_way -= 1
+            if error is not None and self._trouble is None:
+                self._trouble = error
+            others = list(self._live) if self._trouble is not None else []
+            self._changed.notify_all()
+        MEMORY.give(size)
+        if after is not None:
+            after()
+        for call in others:
+            call.cancel()
+
+    def copy(self, source: From, size: int, etag: str) -> None:
+        """Make the first parts of bytes that S3 has already: ``size`` bytes of one version of ``source``."""
+        pieces = plan_parts(size, max(_COPY_PART, -(-size // 5000)))
+        if len(pieces) > 1 and pieces[-1].stop - pieces[-1].start < MIN_PART_SIZE:
+            pieces = plan_parts(size, -(-size // (len(pieces) - 1)))
+        futures = []
+        for part in pieces:
+            request = Request(
+                "UploadPartCopy", "PUT", self.place.bucket, self.place.key, silence=60.0,
+                query=(("partNumber", str(part.number)), ("uploadId", self._id)),
+                headers=(
+                    ("x-amz-copy-source", source.header()),
+                    ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}"),
+                    ("x-amz-copy-source-if-match", etag),
+                    *self._every,
+                ),
+            )  # fmt: skip
+            futures.append(self.scope.engine.request(self.scope, request, self._read_copy))
+        for part, future in zip(pieces, futures, strict=True):
+            self._etags[part.number] = (self._wait(future), None)
+        self._number = len(pieces)
+
+    def _read_copy(self, reply: Reply) -> str:
+        outcome = parse_copy(reply.body)
+        if isinstance(outcome, ErrorDocument):
+            raise Again(S3Error(f"{visible(self.place.url)}: {visible(outcome.code)}", code=outcome.code))
+        return outcome.etag or ""
+
+    # -- the calls report -----------------------------------------------------------------------
+
+    def upload_id(self) -> str:
+        return self._id
+
+    def parts(self) -> list[tuple[int, str, str | None]]:
+        return [(number, *self._etags[number]) for number in sorted(self._etags)]
+
+    def stored(self, call: PutCall, reply: Reply) -> None:
+        etag = reply.headers.peek("etag") or ""
+        if call.number == 0:
+            self.completed(etag, reply.headers.peek("x-amz-version-id"))
+            return
+        with self._changed:
+            self._live.discard(call)
+            self._etags[call.number] = (etag, call.digests.crc32 if self.core.config.upload_checksum else None)
+        self._end_part(call.number)
+
+    def broken(self, call: PutCall, error: BaseException) -> None:
+        with self._changed:
+            self._live.discard(call)
+        if call.number:
+            self._end_part(call.number, error)
+        elif isinstance(error, PreconditionFailed) and call.tries > 1 and isinstance(call.body, (bytes, Held)):
+            # perhaps the first try was stored, its reply was lost, and now our own object is in the way
+            self.scope.engine.pool.submit(self._look_whether_ours, md5_of(call.body), error)
+        else:
+            self.refused_complete(error)
+
+    def _look_whether_ours(self, md5: str, error: BaseException) -> None:
+        try:
+            headers = self._ask(self._head(), lambda reply: reply.headers)
+        except Exception:
+            self.refused_complete(error)
+            return
+        if (headers.get("etag") or "").strip('"') == md5:
+            self.completed(md5, headers.get("x-amz-version-id"))
+        else:
+            self.refused_complete(error)
+
+    def completed(self, etag: str | None, version_id: str | None) -> None:
+        with self._changed:
+            self._id = ""
+            self._result = Stored(self.place.url, (etag or "").strip('"') or None, version_id)
+            self._changed.notify_all()
+
+    def refused_complete(self, error: BaseException) -> None:
+        with self._changed:
+            self._trouble = self._trouble or error
+            self._changed.notify_all()
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def finish(self, body: Body) -> Stored:
+        """Send the rest, and make the object. Raises, and aborts what was begun, if it cannot be made."""
+        try:
+            if not self._id:
+                headers = [*self.place.headers, *self.place.conditions(), *self._every]
+                self.scope.engine.submit(PutCall(self, 0, body, headers))
+            else:
+                if len(body):
+                    self.send(body)
+                self._until(lambda: self._under_way == 0)
+                if self.place.conditions() and not self.scope.engine.wire.checks_uploads(self.place.bucket):
+                    self._look_first()
+                self.scope.engine.submit(CompleteCall(self))
+            self._until(lambda: self._result is not None)
+        except BaseException as exc:
+            error = self._conflict(exc)
+            self.abort(error)
+            if error is exc:
+                raise
+            raise error from exc
+        assert self._result is not None
+        return self._result
+
+    def _look_first(self) -> None:
+        """Look whether the condition holds: not every server that knows it for a PUT knows it for an upload in parts."""
+        place = self.place
+        try:
+            etag = self._ask(self._head(), lambda reply: reply.headers.get("etag"))
+        except NotFound:
+            etag = None
+        if etag is not None if place.exclusive else etag != place.match:
+            raise PreconditionFailed(
+                f"{visible(place.url)}: the condition does not hold", bucket=place.bucket, key=place.key
+            )
+
+    def _conflict(self, error: BaseException) -> BaseException:
+        """Say what a condition that did not hold means."""
+        place = self.place
+        fields: dict[str, Any] = {"bucket": place.bucket, "key": place.key}
+        if isinstance(error, S3Error) and error.code == "ConditionalRequestConflict" and place.exclusive:
+            try:
+                self._ask(self._head(), lambda reply: reply)
+            except Exception:
+                return error
+            return ObjectExists(f"{visible(place.url)}: the object was made by somebody else meanwhile", **fields)
+        if isinstance(error, PreconditionFailed) and not isinstance(error, (ObjectExists, ObjectChanged)):
+            if place.exclusive:
+                return ObjectExists(f"{visible(place.url)}: the object exists", **fields)
+            return ObjectChanged(f"{visible(place.url)}: the object is not the one that was to be replaced", **fields)
+        if (
+            isinstance(error, NotFound)
+            and place.match is not None
+            and error.status == 404
+            and error.code == "NoSuchKey"
+        ):
+            return ObjectChanged(f"{visible(place.url)}: the object that was to be replaced is gone", **fields)
+        return error
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Stop all parts, and tell S3 to forget them. What goes wrong here is noted on ``error``, and never raised."""
+        with self._changed:
+            self._trouble = self._trouble or error or CancelledError()
+            calls = list(self._live)
+        self.scope.cancel()
+        for call in calls:
+            call.cancel()
+        until = time.monotonic() + _FAREWELL
+        with self._changed:
+            while self._under_way and time.monotonic() < until:
+                self._changed.wait(_SLICE)
+            upload_id, self._id = self._id, ""
+        if not upload_id:
+            return
+        try:
+            # a scope of its own: ours is cancelled
+            scope = Scope(self.core.engine, Progress("abort"))
+            request = Request(
+                "AbortMultipartUpload", "DELETE", self.place.bucket, self.place.key, query=(("uploadId", upload_id),)
+            )
+            future = scope.engine.request(scope, request, lambda _: None)
+            scope.engine.cleaning(future)
+            future.result(_FAREWELL)
+        except UploadNotFound:
+            pass
+        except Exception as exc:
+            if error is not None:
+                error.add_note(
+                    f"the upload {visible(upload_id)} of {visible(self.place.url)} could not be aborted: "
+                    f"{exc or type(exc).__name__}"
+                )
+
+    # -- asking and waiting --------------------------------------------------------------------------
+
+    def _head(self) -> Request:
+        return Request("HeadObject", "HEAD", self.place.bucket, self.place.key, headers=self._every)
+
+    def _ask(self, request: Request, read: Callable[[Reply], Any]) -> Any:
+        return self._wait(self.scope.engine.request(self.scope, request, read))
+
+    def _wait(self, future: Future[Any]) -> Any:
+        return self.core.wait(future, self.scope)
+
+    def _until(self, ready: Callable[[], bool]) -> None:
+        with self._changed:
+            while not ready():
+                if self._trouble is not None:
+                    raise self._trouble
+                self._changed.wait(_SLICE)
+            if self._trouble is not None:
+                raise self._trouble
