@@ -50,6 +50,29 @@ if TYPE_CHECKING:
 
     from s3nb.files import BytesInTextModeWarning, ConditionsIgnoredWarning, S3Reader, S3TextFile, S3Writer, open_many
     from s3nb.files import open as open
+    from s3nb.fs import (
+        copy,
+        copytree,
+        exists,
+        find,
+        glob,
+        isdir,
+        isfile,
+        join,
+        listdir,
+        makedirs,
+        mkdir,
+        move,
+        path_exists,
+        remove,
+        rename,
+        rmdir,
+        rmtree,
+        scandir,
+        stat,
+        touch,
+        walk,
+    )
 
 __version__ = "0.1.0"
 
@@ -94,13 +117,39 @@ __all__ = [
     "Throttled",
     "TransferConfig",
     "UnsafeKey",
+    "copy",
+    "copytree",
+    "exists",
+    "find",
+    "glob",
+    "isdir",
+    "isfile",
+    "join",
+    "listdir",
+    "makedirs",
+    "mkdir",
+    "move",
     "open_many",  # and "open", which `from s3nb import *` leaves to the builtin
+    "path_exists",
+    "remove",
+    "rename",
+    "rmdir",
+    "rmtree",
+    "scandir",
+    "stat",
+    "touch",
+    "walk",
 ]
 
-# loaded at the first use
-_FILES = frozenset(
-    {"BytesInTextModeWarning", "ConditionsIgnoredWarning", "S3Reader", "S3TextFile", "S3Writer", "open", "open_many"}
-)
+# loaded at the first look, by their module
+_FILES = (
+    "BytesInTextModeWarning", "ConditionsIgnoredWarning", "S3Reader", "S3TextFile", "S3Writer", "open", "open_many",
+)  # fmt: skip
+_LAZY = {
+    "Sandbox": "s3nb.sandbox",
+    **dict.fromkeys((name for name in __all__ if name.islower()), "s3nb.fs"),
+    **dict.fromkeys(_FILES, "s3nb.files"),
+}
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -118,12 +167,13 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Sandbox":
-        from s3nb.sandbox import Sandbox
+    if name in _LAZY:
+        import importlib
 
-        return Sandbox
-    if name in _FILES:
-        from s3nb import files
-
-        return getattr(files, name)
+        found = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        return found
     raise AttributeError(f"module 's3nb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -400,7 +400,13 @@ class MemoryWire(Wire):
             b"",
         )
 
-    def _DeleteObject(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+    def _DeleteObject(self, request: Request, query: Any, headers: Any, _: bytes) -> tuple[int, dict[str, str], bytes]:
+        if "if-match" in headers:
+            held = self._current(request.bucket, request.key)
+            if held is None:
+                return _error(404, "NoSuchKey", request)
+            if headers["if-match"].strip('"') not in ("*", held.etag):
+                return _error(412, "PreconditionFailed", request)
         self._delete(request.bucket, request.key, query.get("versionId"))
         return 204, {}, b""
 
@@ -426,6 +432,8 @@ class MemoryWire(Wire):
         held = self._current(bucket, key, tail or None)
         if held is None:
             return _error(404, "NoSuchKey", request)
+        if headers.get("x-amz-copy-source-if-match", "").strip('"') not in ("", held.etag):
+            return _error(412, "PreconditionFailed", request)
         own = _kept(headers) if headers.get("x-amz-metadata-directive") == "REPLACE" else held.headers
         made = self.store(request.bucket, request.key, held.body, own)
         return 200, {}, f'<CopyObjectResult><ETag>"{made.etag}"</ETag></CopyObjectResult>'.encode()

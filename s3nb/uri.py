@@ -40,6 +40,21 @@ class Location(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
+class Named:
+    """Base of path objects that name something in S3 by bucket and literal key (`s3nb.S3Path`)."""
+
+    __slots__ = ()
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+    @property
+    def url(self) -> str:
+        """The ``s3://`` URL."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
 def is_s3(text: object) -> bool:
     """Say whether ``text`` is a string that starts like an ``s3://`` URL, in any case."""
     return isinstance(text, str) and text[:5].lower() == "s3://"
@@ -121,6 +136,11 @@ def as_directory(key: str) -> str:
     """Return the prefix that lists what is below ``key``: exactly one slash at its end, none for the top."""
     stripped = key.rstrip("/")
     return f"{stripped}/" if stripped else ""
+
+
+def as_prefix(key: str) -> str:
+    """Return what keys below ``key`` begin with, to the letter: a slash is added if there is none at its end."""
+    return key if not key or key.endswith("/") else f"{key}/"
 
 
 # Names that Windows keeps for devices, whatever their ending.

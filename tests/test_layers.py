@@ -52,6 +52,12 @@ FLOORS = [
     ("files.spool",),
     ("files.opening",),
     ("files",),
+    ("fs.where",),
+    ("fs.ask",),
+    ("fs.look", "fs.tree"),
+    ("fs.change", "fs.globs"),
+    ("fs.moving",),
+    ("fs",),
     ("",),  # the package itself: the public names
     ("sandbox",),
     ("commands",),

@@ -27,12 +27,13 @@ _WAYS = 16
 
 
 class From(NamedTuple):
-    """What is copied."""
+    """What is copied; with ``etag``, only while it has that."""
 
     bucket: str
     key: str
     url: str
     version_id: str | None = None
+    etag: str | None = None
 
     def header(self) -> str:
         """Return the value of ``x-amz-copy-source``: URL-encoded, as the API page asks."""
@@ -100,7 +101,9 @@ class CopyTask(Task):
         self._copy((("x-amz-metadata-directive", "REPLACE"), *carried))
 
     def _copy(self, more: Sequence[tuple[str, str]]) -> None:
-        headers = (("x-amz-copy-source", self.source.header()), *self.place.headers, *more)
+        headers = [("x-amz-copy-source", self.source.header()), *self.place.headers, *more]
+        if self.source.etag is not None:
+            headers.append(("x-amz-copy-source-if-match", f'"{self.source.etag}"'))
         request = Request("CopyObject", "PUT", self.place.bucket, self.place.key, headers=headers, silence=_PATIENT)
         self._ask(request, self._read_copy, self._copied)
 
@@ -136,7 +139,7 @@ class CopyTask(Task):
             return
         headers = done.result().headers
         size = int(headers.get("content-length", "0"))
-        self._source_etag = headers.get("etag")
+        self._source_etag = headers.get("etag") if self.source.etag is None else f'"{self.source.etag}"'
         if size <= MAX_COPY_SIZE:
             self.fail(first)
             return

@@ -30,9 +30,24 @@ def pages(
     ListError
         What came is no such listing. (After tries, as a proxy's error page may pass.)
     """
-    seen: set[int] = set()  # of the tokens, their hashes: one in a thousand keys
     ask = _asker(scope, bucket, prefix, delimiter, start_after, page_size)
-    future = ask(None)
+    yield from _pages(scope, bucket, prefix, ask, ask(None))
+
+
+def begun(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "") -> Iterator[ListPage]:
+    """Ask for the first page at once, and return the pages, as `pages`: for several listings under way together."""
+    ask = _asker(scope, bucket, prefix, delimiter, "", 1000)
+    return _pages(scope, bucket, prefix, ask, ask(None))
+
+
+def _pages(
+    scope: Scope,
+    bucket: str,
+    prefix: str,
+    ask: Callable[[str | None], Future[ListPage]],
+    future: Future[ListPage],
+) -> Iterator[ListPage]:
+    seen: set[int] = set()  # of the tokens, their hashes: one in a thousand keys
     try:
         while True:
             page = _result(future)
