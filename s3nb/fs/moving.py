@@ -33,11 +33,12 @@ from s3nb.transfer import listing
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
-from s3nb.transfer.download import GetTask, Wanted
+from s3nb.transfer.download import GetTask
 from s3nb.transfer.local import make_folder
 from s3nb.transfer.source import FileSource, source_of
 from s3nb.transfer.task import Task
 from s3nb.transfer.upload import Placed, PutTask
+from s3nb.transfer.wanted import Wanted
 from s3nb.uri import check_key, key_to_path, parse
 
 Ignore = Callable[[str, list[str]], Iterable[str]]

@@ -14,6 +14,7 @@ from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 from s3nb.text import visible
 from s3nb.transfer import listing
+from s3nb.uri import Named, as_prefix
 from s3nb.wire.xml import ListedObject, ListPage
 
 # What is never listed by name: no file system has such names, and code that joins them to a local path would climb.
@@ -21,7 +22,7 @@ from s3nb.wire.xml import ListedObject, ListPage
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
-class Entry:
+class Entry(Named):
     """One entry of `scandir`, as `os.DirEntry`: name, path, and answers from the listing, without requests.
 
     Attributes
@@ -30,18 +31,19 @@ class Entry:
         Without slashes.
     path : str
         The directory as it was named, a slash, and the name.
+    bucket, key : str
+        Where it is, to the letter. An entry is taken wherever a path is.
     """
 
-    __slots__ = ("_dir", "_object", "_place", "name")
+    __slots__ = ("_object", "bucket", "key", "name", "path", "version_id")
 
     def __init__(self, name: str, place: Spot, found: ListedObject | None) -> None:
         self.name = name
-        self._place = place
+        self.path = place.text
+        self.bucket = place.bucket
+        self.key = place.key
+        self.version_id = None
         self._object = found
-
-    @property
-    def path(self) -> str:
-        return self._place.text
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Say whether it is a directory."""
@@ -67,13 +69,13 @@ class Entry:
         """Return what the listing says of it."""
         found = self._object
         if found is None:
-            return StatResult(self._place.bucket, self._place.prefix, None)
+            return StatResult(self.bucket, as_prefix(self.key), None)
         return StatResult(
-            self._place.bucket, found.key, found.size, found.last_modified, etag=found.etag, storage_class=found.storage_class
+            self.bucket, found.key, found.size, found.last_modified, etag=found.etag, storage_class=found.storage_class
         )  # fmt: skip
 
     def __fspath__(self) -> str:
-        return self._place.text
+        return self.path
 
     def __repr__(self) -> str:
         return f"<Entry {visible(repr(self.name), 200)}>"

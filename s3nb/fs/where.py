@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from s3nb import session
 from s3nb.client import S3
 from s3nb.core import Core
 from s3nb.errors import InvalidURL
+from s3nb.files.address import Address, address
 from s3nb.text import visible
-from s3nb.uri import Named, as_prefix, check_key, parse
+from s3nb.uri import Named, as_prefix
 
-_SCHEMES = ("s3://", "s3a://", "s3n://")
+_SERVICE = ("s3://", "s3a://", "s3n://")
 
 
 class Spot(NamedTuple):
@@ -56,32 +55,15 @@ class Spot(NamedTuple):
 def spot(path: Any, version_id: str | None = None) -> Spot | None:
     """Return the place in S3 that a path names; None if it is on this machine.
 
-    In S3 are: strings that begin with ``s3://``, ``s3a://`` or ``s3n://`` (any case), `S3Path`, other path objects that say so
-    of themselves, and a `pathlib` path made of an ``s3://`` URL, although that has eaten one of its slashes. The key
-    is literal: nothing of it is decoded or left out.
+    What is in S3 is decided as for `s3nb.open`. The key is literal, to the last character: a name that comes from a listing
+    cannot turn into something else, so ``?versionId=`` is part of it here.
     """
     if isinstance(path, Named):
-        return Spot(path.bucket, path.key, path.url, version_id or path.version_id)
-    if isinstance(path, PurePath):
-        text = path.as_posix()
-        if text[:4].lower() == "s3:/" and text[4:5] not in ("", "/"):
-            return _parsed(f"s3://{text[4:]}", version_id)
-        return None
-    if isinstance(path, os.PathLike):
-        path = os.fspath(path)
-    if isinstance(path, str) and path[:6].lower().startswith(_SCHEMES):
-        return _parsed(path, version_id)
-    return None
-
-
-def _parsed(text: str, version_id: str | None) -> Spot:
-    rest = text.partition("://")[2]
-    if not rest:
-        return Spot("", "", text)
-    bucket, key = parse(f"s3://{rest}")
-    if key:
-        check_key(parse(f"s3://{rest}"))
-    return Spot(bucket, key, text, version_id)
+        return Spot(path.bucket, path.key, fspath(path), version_id or path.version_id)
+    if isinstance(path, str) and path.lower() in _SERVICE:
+        return Spot("", "", path)
+    where = address(path, literal=True, version_id=version_id)
+    return Spot(where.bucket, where.key, where.name, where.version_id) if isinstance(where, Address) else None
 
 
 def local(path: Any) -> Any:
@@ -92,18 +74,8 @@ def local(path: Any) -> Any:
     ValueError
         A ``file:`` URL of another machine.
     """
-    if not isinstance(path, str) or path[:5].lower() != "file:":
-        return path
-    if os.path.lexists(path) or path[5:6] != "/":
-        return path
-    parts = urlsplit(path)
-    if parts.netloc not in ("", "localhost"):
-        raise ValueError(f"a file on another machine: {visible(repr(path), 200)}")
-    # urlsplit would cut the path at a ? or #, which are characters of file names
-    rest = path[5:]
-    if rest.startswith("//"):
-        rest = rest[2:].removeprefix(parts.netloc)
-    return unquote(rest)
+    where = address(path)
+    return where if isinstance(where, str) else path
 
 
 def fspath(path: Any) -> Any:
