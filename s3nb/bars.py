@@ -14,7 +14,7 @@ from typing import Any, Protocol, TextIO
 
 from s3nb import live
 from s3nb.meter import Meter, View, line
-from s3nb.progress import Progress, Snapshot
+from s3nb.progress import Progress, Snapshot, drawn_elsewhere
 
 _REDRAW = 0.125  # seconds between drawings
 _PATIENT = 0.4  # what is over sooner shows no bar
@@ -227,6 +227,8 @@ def display(progress: Progress, setting: Any = None) -> Display:
     """
     if callable(setting):
         return Callback(progress, setting)
+    if drawn_elsewhere():
+        return Nothing()
     if setting is False:
         return Nothing()
     kind = _checked(setting, "progress") if isinstance(setting, str) else None

@@ -1,74 +1,142 @@
 """The command line: ``python -m s3nb VERB ...``, ``s3nb VERB ...``.
 
-Exit status: 0 done; 1 S3 or the disk said no; 2 not a command; 130 interrupted.
+Exit status: 0 done; 1 S3 or the disk said no, of one or of some; 2 not a command, or a question that nobody could answer;
+130 interrupted; 141 whoever read the output has left.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from s3nb import commands, plain
+from s3nb.commands.looking import Contents
+from s3nb.commands.results import as_json
 from s3nb.errors import BulkError, S3Error
-from s3nb.model import S3Object
-from s3nb.sync import Synced
+from s3nb.model import Results, S3Object
+from s3nb.text import plural, size_text, visible
+
+DONE, FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    clients = commands.Clients()
+    answers = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    session = commands.Session("s3nb", ask=_ask if answers else None, lazy=True)
+    debug = "--debug" in words
     try:
         try:
-            command = commands.parse(words, "s3nb")
-            if command.verb in ("get", "get_many") and command.arguments["to"] is None:
-                # what is fetched to a temporary file would be gone with the process
-                command = commands.Command(
-                    command.verb, {**command.arguments, "to": "."}, command.client, command.quiet
-                )
-            if command.verb == "cat":
-                _cat(command, clients)
-            else:
-                _show(commands.run(command, clients.client(command)), whole=command.verb == "ls")
-        except BulkError as exc:
-            _show(exc.ok)  # the failures are named on the other stream
-            raise
+            status = _run(words, session)
+        finally:
+            session.close()
         sys.stdout.flush()
     except commands.HelpAsked as exc:
         print(exc)
     except commands.UsageError as exc:
         print(exc, file=sys.stderr)
-        return 2
+        return USAGE
+    except commands.Declined as exc:
+        print(f"s3nb: {exc}", file=sys.stderr)
+        return FAILED
     except BrokenPipeError:
-        # whoever read us has seen enough; what is still buffered must not raise again on the way out
+        # what is still buffered must not raise again on the way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return READER_LEFT
     except (S3Error, OSError) as exc:
+        if debug:
+            traceback.print_exc()
         print(f"s3nb: {exc}", *getattr(exc, "__notes__", ()), sep="\n  ", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("s3nb: interrupted", file=sys.stderr)
-        return 130
-    finally:
-        clients.close()
-    return 0
+        return FAILED
+    except KeyboardInterrupt as exc:
+        done = getattr(exc, "s3nb_partial", None)
+        print(
+            "s3nb: interrupted" + ("" if done is None else f", {plural(len(done.ok), 'object')} done"), file=sys.stderr
+        )
+        return INTERRUPTED
+    else:
+        return status
+    return DONE
 
 
-def _cat(command: commands.Command, clients: commands.Clients) -> None:
-    out = sys.stdout.buffer
-    for found in clients.client(command).iter_get(command.arguments["keys"]):
-        out.write(found.blob or b"")
-    out.flush()
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
-def _show(result: Any, whole: bool = False) -> None:
-    if isinstance(result, Synced):
-        print(result)
+def _run(words: Sequence[str], session: commands.Session) -> int:
+    if words[:1] == ["--version"]:
+        from s3nb import __version__
+
+        print(f"s3nb {__version__}")
+        return DONE
+    command = _with_input(commands.parse(words, "s3nb"))
+    try:
+        _show(commands.run(command, session), command.json)
+    except BulkError as exc:
+        if command.json:
+            _show(exc.results, True)
+        else:
+            _show(Results(exc.ok), False)  # the failures are named on the other stream
+        raise
+    return DONE
+
+
+def _with_input(command: commands.Command) -> commands.Command:
+    """Read standard input where the line names it as ``-``."""
+    name = {"keys": "keys", "pairs": "sources"}.get(command.verb.body, "")
+    given = command.arguments.get(name, ())
+    if not name or "-" not in given:
+        return command
+    rest = {**command.arguments, name: tuple(word for word in given if word != "-")}
+    return dataclasses.replace(command, arguments=rest, body=sys.stdin.read())
+
+
+def _show(result: Any, as_lines: bool) -> None:
+    if isinstance(result, Contents) and result.chunks is not None:
+        sys.stdout.flush()
+        out = sys.stdout.buffer
+        for chunk in result.chunks:
+            rest = memoryview(chunk)
+            while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
+                rest = rest[out.write(rest) :]
+        out.flush()
+    elif as_lines:
+        for line in as_json(result):
+            print(json.dumps(line, ensure_ascii=True, default=str))
+    elif result is None:
+        return
     elif isinstance(result, S3Object):
         print(plain.facts(result))
         if result.downloaded:
-            print(f"saved as {result.path}")
+            print(f"saved as {visible(result.path or '')}")
+    elif isinstance(result, Results):
+        print(plain.table(result))
+    elif isinstance(result, Iterator):
+        _table(result)
     else:
-        print(plain.table(result, sys.maxsize) if whole else plain.table(result))
+        print(result)
+
+
+def _table(found: Iterable[S3Object]) -> None:
+    """Print a listing as it comes, and a line that sums it up."""
+    objects = prefixes = size = 0
+    for item in found:
+        row = plain.row(item)
+        print(f"{row.state or size_text(row.size):>10}  {plain.moment(row.modified):<19}  {visible(row.name)}")
+        if item.exists:
+            objects += 1
+            size += item.size or 0
+        else:
+            prefixes += 1
+    words = [plural(objects, "object")]
+    if prefixes:
+        words.append(f"{prefixes:,} prefix" + ("" if prefixes == 1 else "es"))
+    if size:
+        words.append(size_text(size))
+    print(", ".join(words))

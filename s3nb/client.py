@@ -30,9 +30,10 @@ from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import check_bucket, is_s3
+from s3nb.uri import check_bucket, is_s3, parse
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
+from s3nb.wire.xml import parse_buckets
 
 Progress = bool | str | Callable[[Snapshot], object] | None
 
@@ -400,6 +401,38 @@ class S3:
     def exists(self, key: Any = None, *, version_id: str | None = None) -> bool:
         """Say whether there is an object. One HEAD. Raises `AccessDenied` where S3 does not say."""
         return self.info(key, return_missing=True, version_id=version_id).exists
+
+    def buckets(self) -> list[tuple[str, float | None]]:
+        """Return name and creation time (Unix time, or None) of each bucket of the account. One request.
+
+        Many may not ask this, and may use their buckets all the same: `AccessDenied`.
+        """
+        core = self._alive()
+        scope = core.scope("list")
+        request = Request("ListBuckets", "GET", "")
+        found: list[tuple[str, float | None]] = core.wait(
+            scope.engine.request(scope, request, lambda reply: parse_buckets(reply.body)), scope
+        )
+        return found
+
+    def first(self, prefix: str, *, limit: int = 200) -> tuple[list[S3Object], bool]:
+        """List what begins with ``prefix``, one level, the first page only: exactly one request, whatever there is.
+
+        Parameters
+        ----------
+        prefix : str
+            A full URL, or relative to the root. Not taken as a directory: ``"logs/2026-"`` finds ``logs/2026-01/``.
+        limit : int
+            At most so many, up to 1,000.
+
+        Returns
+        -------
+        list of S3Object, bool
+            By URL; common prefixes do not exist. And whether there is more.
+        """
+        core = self._alive()
+        url = prefix if self._at.root is None else f"{self._at.root}/{prefix.lstrip('/')}"
+        return listings.first(core, parse(url), limit)
 
     def list_paths(self, keys: Iterable[Any] | None = None) -> list[S3Object]:
         """List one level below each prefix: objects, and prefixes (``exists == False``), by URL.

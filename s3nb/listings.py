@@ -11,7 +11,7 @@ from s3nb.core import Core
 from s3nb.errors import InvalidURL, ListError
 from s3nb.model import S3Object
 from s3nb.transfer import listing
-from s3nb.uri import is_s3, parse
+from s3nb.uri import Location, is_s3, parse
 from s3nb.wire import Request
 from s3nb.wire.xml import ListedObject, parse_versions_page
 
@@ -37,6 +37,18 @@ def recursive(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3O
     """Yield all objects below a prefix, by key."""
     for found in listing.objects(core.scope("list"), prefix.bucket, prefix.key, start_after=start_after):
         yield _object(prefix, found)
+
+
+def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:
+    """Return the first page of one level, of what begins with a key, and whether there is more. One request."""
+    scope = core.scope("list")
+    page = core.wait(listing.page(scope, where.bucket, where.key, delimiter="/", page_size=limit), scope)
+    base = f"s3://{where.bucket}/{where.key[: where.key.rfind('/') + 1]}"
+    prefix = Prefix(where.bucket, where.key, base)
+    found = [_object(prefix, o) for o in page.objects]
+    found += [S3Object(base, f"s3://{where.bucket}/{p}") for p in page.prefixes]
+    found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
+    return found, page.next_token is not None
 
 
 def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:

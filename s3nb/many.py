@@ -87,14 +87,22 @@ def _run(
     failed: dict[int, Any] = {}
     with Operation(core, verb, total, setting) as operation:
         scope = operation.scope
-        for task in operation.window(items, lambda item: make(scope, item)).ordered():
-            if task.error is None:
-                results.append(task.result if value is None else value(task.result))
-                continue
-            if hopeless(task.error) or isinstance(task.error, CancelledError):
-                raise task.error
-            failed[len(results)] = task.item
-            results.append(task.error)
+        window = operation.window(items, lambda item: make(scope, item))
+        try:
+            for task in window.ordered():
+                if task.error is None:
+                    results.append(task.result if value is None else value(task.result))
+                    continue
+                if hopeless(task.error) or isinstance(task.error, CancelledError):
+                    raise task.error
+                failed[len(results)] = task.item
+                results.append(task.error)
+        except BaseException as exc:
+            # stopped halfway: what is done is not lost, whoever catches this finds it
+            rest = [task.result for task in window.finished if task.error is None]
+            results += rest if value is None else map(value, rest)
+            exc.s3nb_partial = Results(results, verb=verb)  # type: ignore[attr-defined]  # see s3nb.jobs.partial_of
+            raise
     return results, failed
 
 
@@ -160,13 +168,22 @@ def put(
         return PutTask(scope, item.place, item.source, resume=resume)
 
     keys: list[Any] = []
+    urls: list[str] = []
 
     def noted() -> Iterator[Outgoing]:
         for item in items:
             keys.append(item.key)
+            urls.append(item.place.url)
             yield item
 
-    results, failed = _run(core, verb, noted(), make, setting, total, None)
+    try:
+        results, failed = _run(core, verb, noted(), make, setting, total, None)
+    except BaseException as exc:
+        done = getattr(exc, "s3nb_partial", None)
+        if done is not None:
+            names = dict(zip(urls, keys, strict=True))
+            done[:] = [(names[r.url], r.url) if isinstance(r, Stored) else r for r in done]
+        raise
 
     def paired() -> Results:
         done = Results(verb=verb, retry=again)

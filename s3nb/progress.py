@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -35,6 +37,31 @@ class Flight(NamedTuple):
     moved: int
     expected: int | None
     seconds: float
+
+
+_watcher: ContextVar[tuple[Callable[[Progress], object], bool] | None] = ContextVar("s3nb_watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Callable[[Progress], object], *, quiet: bool = False) -> Iterator[None]:
+    """Hand every operation that begins on this thread within the block to ``watcher``.
+
+    Parameters
+    ----------
+    quiet : bool
+        Nothing is drawn by itself: whoever watches shows it, or nobody does.
+    """
+    token = _watcher.set((watcher, quiet))
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def drawn_elsewhere() -> bool:
+    """Say whether operations that begin here are not to be drawn by themselves."""
+    watcher = _watcher.get()
+    return watcher is not None and watcher[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +131,9 @@ class Progress:
         self._ended: float | None = None
         self._cancelled = False
         self._on_cancel: list[Callable[[], object]] = []
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher[0](self)
 
     def planned(self, objects: int = 1) -> None:
         """Count ``objects`` more that were taken from the input."""

@@ -55,6 +55,7 @@ class Sandbox:
     """
 
     _running = 0
+    _populated = False  # the samples are there
     _count_lock = threading.Lock()
 
     def __init__(self, populate: bool = True) -> None:
@@ -112,9 +113,7 @@ class Sandbox:
         self._thread.start()
         with Sandbox._count_lock:
             Sandbox._running += 1
-            first = Sandbox._running == 1
-        atexit.register(self.stop)
-        if first:
+            atexit.register(self.stop)
             self._load()
         return self
 
@@ -135,6 +134,7 @@ class Sandbox:
                 from moto.s3.models import s3_backends
 
                 s3_backends.reset()
+                Sandbox._populated = False
 
     @property
     def session(self) -> Any:
@@ -165,8 +165,9 @@ class Sandbox:
         for bucket in (self.bucket, self.versioned_bucket):
             if bucket not in backend.buckets:
                 backend.create_bucket(bucket, REGION)
-        if not self._populate:
+        if not self._populate or Sandbox._populated:
             return
+        Sandbox._populated = True
         for sample in samples():
             stored = backend.put_object(self.bucket, sample.key, sample.body)
             stored.set_metadata({"Content-Type": sample.content_type, **_headers(sample.metadata)}, replace=True)

@@ -354,6 +354,9 @@ class MemoryWire(Wire):
         return versions[-1] if versions and not versions[-1].deleted else None
 
     def _serve(self, request: Request, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        if request.operation == "ListBuckets":
+            names = "".join(f"<Bucket><Name>{escape(name)}</Name></Bucket>" for name in sorted(self.buckets))
+            return 200, {}, f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>".encode()
         if request.bucket not in self.buckets:
             return _error(404, "NoSuchBucket", request)
         handler: Callable[..., tuple[int, dict[str, str], bytes]] | None = getattr(self, f"_{request.operation}", None)

@@ -39,6 +39,7 @@ FLOORS = [
     ("transfer.copy",),
     ("live",),
     ("bars",),
+    ("jobs",),
     ("core", "addressing"),
     ("listings",),
     ("many",),
@@ -60,6 +61,12 @@ FLOORS = [
     ("fs",),
     ("",),  # the package itself: the public names
     ("sandbox",),
+    ("commands.lines",),
+    ("commands.parser", "commands.results"),
+    ("commands.session",),
+    ("commands.looking",),
+    ("commands.moving", "commands.here"),
+    ("commands.table",),
     ("commands",),
     ("cli", "demo"),
     ("__main__",),
@@ -77,6 +84,7 @@ OUTSIDE = {
     "werkzeug": {"sandbox"},
     "pyarrow": {"sandbox"},
     "IPython": {"", "notebook.magic"},
+    "traitlets": {"notebook.magic"},
 }
 
 

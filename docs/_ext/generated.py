@@ -31,14 +31,15 @@ DOCS = Path(__file__).parents[1]
 def verbs() -> str:
     """Return every verb with the help of its own parser."""
     lines = []
-    for verb in commands.VERBS:
-        lines += [f"(verb-{verb})=", f"### {verb}", "", "```text", _help(verb).rstrip(), "```", ""]
+    for name, verb in commands.VERBS.items():
+        text = _help(name, "%s3" if verb.where == "notebook" else "s3nb")
+        lines += [f"(verb-{name})=", f"### {name}", "", "```text", text.rstrip(), "```", ""]
     return "\n".join(lines)
 
 
-def _help(verb: str) -> str:
+def _help(verb: str, program: str) -> str:
     try:
-        commands.parse([verb, "-h"], "s3nb")
+        commands.parse(["help", verb] if verb != "help" else ["help"], program)
     except commands.HelpAsked as asked:
         return str(asked)
     raise AssertionError(f"{verb} -h gave no help")

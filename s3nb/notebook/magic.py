@@ -2,107 +2,246 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import (
     Magics,
-    line_magic,
+    line_cell_magic,
     magics_class,
     needs_local_scope,
     no_var_expand,
     output_can_be_silenced,
 )
+from traitlets import Bool, CFloat, CInt, Enum, TraitError, Unicode, validate
 
 from s3nb import bars, commands
-from s3nb.errors import S3Error
-from s3nb.text import visible
+from s3nb.commands.looking import Contents
+from s3nb.config import TransferConfig
+from s3nb.errors import BulkError, S3Error
+from s3nb.jobs import Job, Watch, partial_of
+from s3nb.progress import watching
+from s3nb.text import visible_lines
+from s3nb.uri import split_root
 
-_NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
-
-
-def words(line: str, scope: Mapping[str, Any]) -> list[Any]:
-    """Split a line as a POSIX shell does; ``$name`` as a whole word is the object of that name.
-
-    Raises
-    ------
-    UsageError
-        An open quotation, or a name that nobody has defined.
-    """
-    line = line.rstrip()
-    if line.endswith(";"):
-        line = line[:-1]  # it silences the output, and is no part of a key
-    # non-POSIX keeps the quotes, which is how a quoted '$name' is told from a name
-    try:
-        raw = shlex.split(line, posix=False)
-        cooked = shlex.split(line, posix=True)
-    except ValueError as exc:
-        raise UsageError(f"%s3: {exc} in {visible(line, 100)!r}") from None
-    found: list[Any] = []
-    quoted = {word[1:-1] for word in raw if word[:1] in "'\"" and word[-1:] == word[:1]}
-    for word in cooked:
-        name = _NAME.match(word)
-        if name is None or word in quoted:
-            found.append(word)
-        elif name[1] in scope:
-            found.append(scope[name[1]])
-        else:
-            raise UsageError(f"%s3: name {name[1]!r} is not defined")
-    return found
+LAST = "_s3nb_last"
 
 
 @magics_class
 class S3Magics(Magics):
-    """The magic ``%s3``."""
+    """The magic ``%s3``. ``%config S3Magics`` shows what can be set; what is set counts from the next line on."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell)
-        self._names: Mapping[str, Any] = shell.user_ns
-        self.clients = commands.Clients()
+    workers = CInt(TransferConfig().max_requests, min=1, help="Requests in flight at once, at most.").tag(config=True)
+    region = Unicode("", help="Region; empty: as the AWS configuration says.").tag(config=True)
+    profile = Unicode("", help="Profile of the AWS config files; empty: the default one.").tag(config=True)
+    endpoint_url = Unicode("", help="Another server than AWS, e.g. https://minio.example:9000.").tag(config=True)
+    anonymous = Bool(False, help="Do not sign requests: for public data.").tag(config=True)
+    progress = Enum(("auto", *bars.KINDS), "auto", help="How progress is shown: auto, html, bar, lines or off.").tag(
+        config=True
+    )
+    preview_bytes = CInt(64 * 1024, min=1024, help="Bytes that a preview fetches, at most.").tag(config=True)
+    page_size = CInt(200, min=1, max=1000, help="Keys that a completion asks for, at most.").tag(config=True)
+    completion_timeout = CFloat(0.8, min=0.0, help="Seconds that a completion may take; 0: no remote names.").tag(
+        config=True
+    )
+    default_prefix = Unicode("", help="The s3:// URL that keys are relative to, as %s3 use sets it.").tag(config=True)
+    short_errors = Bool(True, help="Show errors of S3 without a traceback; %s3 --debug shows the last one whole.").tag(
+        config=True
+    )
+    confirm = Bool(True, help="Ask before anything is deleted; False is as --yes on every line.").tag(config=True)
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell, **settings: Any) -> None:
+        self.session = commands.Session(ask=None)
+        super().__init__(shell, **settings)
+        self.session.facts = self._facts
+        self._last_error: S3Error | None = None
+        self._last_traceback: TracebackType | None = None
+        self._set()
+        self.observe(lambda _: self._set())
+
+    @validate("default_prefix")
+    def _a_root(self, proposal: Any) -> str:
+        value = str(proposal["value"])
+        try:
+            return split_root(value)[0] if value else ""
+        except S3Error as exc:
+            raise TraitError(str(exc)) from None
+
+    def _set(self) -> None:
+        """Let the session do as the traits say."""
+        session = self.session
+        given = {
+            "region": self.region,
+            "profile": self.profile,
+            "endpoint_url": self.endpoint_url,
+            "anonymous": self.anonymous,
+        }
+        for name, value in given.items():
+            if value:
+                session.options[name] = value
+            else:
+                session.options.pop(name, None)
+        default = TransferConfig()
+        if self.workers != default.max_requests:
+            session.options["config"] = TransferConfig(
+                max_requests=self.workers, start_requests=min(self.workers, default.start_requests)
+            )
+        else:
+            session.options.pop("config", None)
+        bars.use(self.progress)
+        session.preview_bytes = self.preview_bytes
+        if self.default_prefix:
+            session.root = self.default_prefix
+
+    def _facts(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in sorted(self.trait_names(config=True))}
+
+    # -- the magic -------------------------------------------------------------------------
 
     @no_var_expand
     @needs_local_scope
     @output_can_be_silenced
-    @line_magic
-    def s3(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Any:
-        """Work with S3: ``%s3 help`` lists the verbs, ``%s3 get -h`` explains one."""
-        scope = {**self._names, **(local_ns or {})}
+    @line_cell_magic
+    def s3(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        """Work with S3: ``%s3 help`` lists the verbs, ``%s3 help get`` explains one."""
+        if line.strip() == "--debug":
+            self._show_last()
+            return None
+        scope = {**self.shell.user_ns, **(local_ns or {})}
+        command: commands.Command | None = None
+        watch = Watch()
         try:
-            command = commands.parse(words(line, scope))
-            result = commands.run(command, self.clients.client(command))
+            command = commands.parse(commands.words(line, scope), body=cell)
+            self.session.ask = self._ask()
+            if command.background:
+                return self._kept(command, self._background(command, line))
+            with watching(watch):
+                result = commands.run(command, self.session)
         except commands.HelpAsked as exc:
             print(exc)
             return None
         except commands.UsageError as exc:
             raise UsageError(str(exc)) from None
-        except S3Error as exc:
-            raise exc.with_traceback(None) from None
-        if command.verb == "cat":
-            print(visible_lines(result), end="")
+        except commands.Declined as exc:
+            print(f"%s3: {exc}")
             return None
-        return result
+        except KeyboardInterrupt as exc:
+            self._interrupted(exc, command, watch)
+            raise _short(exc) from None
+        except S3Error as exc:
+            self._failed(exc, command)
+            if not self.short_errors or (command is not None and command.debug):
+                raise
+            raise _short(exc) from None
+        if line.rstrip().endswith(";"):
+            self.shell.user_ns[LAST] = result  # IPython gives None for a silenced line, and so does x = %s3 ...;
+        return self._shown(command, result)
+
+    def _shown(self, command: commands.Command, result: Any) -> Any:
+        if command.out is None and isinstance(result, Contents):
+            print(visible_lines(result), end="" if result.endswith("\n") or not result else "\n")
+            return None
+        return self._kept(command, result)
+
+    def _kept(self, command: commands.Command, result: Any) -> Any:
+        if command.out is None:
+            return result
+        self.shell.user_ns[command.out] = str(result) if isinstance(result, Contents) else result
+        return None
+
+    def _ask(self) -> Callable[[str], str] | None:
+        """Return what asks the user; None where nobody can answer (papermill, nbconvert, a pipe)."""
+        if not self.confirm:
+            return lambda _: "y"
+        kernel = getattr(self.shell, "kernel", None)
+        if kernel is not None:
+            return input if getattr(kernel, "_allow_stdin", False) else None
+        return input if sys.stdin is not None and sys.stdin.isatty() else None
+
+    # -- in the background ------------------------------------------------------------------
+
+    def _background(self, command: commands.Command, line: str) -> Job:
+        session = self.session
+        asks = session.ask
+
+        def work() -> Any:
+            return commands.run(command, session)
+
+        del asks
+        return session.jobs.start(work, line.strip())
+
+    # -- when it goes wrong ------------------------------------------------------------------
+
+    def _failed(self, error: S3Error, command: commands.Command | None) -> None:
+        """Keep what there is of a result, and the error for ``%s3 --debug``."""
+        self._last_error = error
+        self._last_traceback = error.__traceback__
+        self._partial(error.results if isinstance(error, BulkError) else partial_of(error), command, error)
+
+    def _partial(self, results: Any, command: commands.Command | None, error: BaseException | None = None) -> None:
+        if results is None:
+            return
+        self.shell.user_ns[LAST] = error if isinstance(error, BulkError) else results
+        if command is not None and command.out is not None:
+            self.shell.user_ns[command.out] = results
+
+    def _interrupted(self, error: KeyboardInterrupt, command: commands.Command | None, watch: Watch) -> None:
+        """Say in one line how far it was, and keep what is done."""
+        results = partial_of(error)
+        self._partial(results, command)
+        now = watch.snapshot()
+        if now is None:
+            return
+        over = now.done + now.failed + now.skipped
+        total = now.total if now.total is not None else now.so_far
+        words = [f"{now.done:,} done", f"{now.failed:,} failed", f"{max(total - over, 0):,} not done"]
+        where = f"; what is done is in {LAST}" if results else ""
+        print(f"%s3 {now.verb}: interrupted: {', '.join(words)}{where}", file=sys.stderr)
+
+    def _show_last(self) -> None:
+        error = self._last_error
+        if error is None:
+            print("%s3: no error yet")
+        else:
+            shown = error.__dict__.pop("_render_traceback_", None)
+            try:
+                self.shell.showtraceback((type(error), error, self._last_traceback))
+            finally:
+                if shown is not None:
+                    error.__dict__["_render_traceback_"] = shown
 
 
-def visible_lines(text: str) -> str:
-    """Return text whose lines stay lines, and whose other control characters are made visible."""
-    return "".join(visible(piece) if piece not in "\n\t" else piece for piece in re.split(r"([\n\t])", text))
+def _short(error: BaseException) -> BaseException:
+    """Return the error so that IPython shows it without a traceback; its text is safe to print."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    error._render_traceback_ = lambda: text.split("\n")  # type: ignore[attr-defined]
+    return error
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magic; a second time changes nothing."""
     if "s3" in shell.magics_manager.magics["line"]:
         return
-    shell.register_magics(S3Magics(shell))
+    magics = S3Magics(shell, parent=shell)
+    shell.register_magics(magics)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magic back, and close its clients."""
-    magic = shell.magics_manager.magics["line"].pop("s3", None)
+    """Take everything back: the magic, its settings, its clients and jobs."""
+    magics = shell.magics_manager.registry.get("S3Magics")
+    for kind in ("line", "cell"):
+        found = shell.magics_manager.magics[kind].get("s3")
+        if getattr(found, "__self__", None) is magics and magics is not None:
+            del shell.magics_manager.magics[kind]["s3"]
     shell.magics_manager.registry.pop("S3Magics", None)
     bars.use(None)
-    if magic is not None:
-        magic.__self__.clients.close()
+    if magics is not None:
+        if magics in shell.configurables:
+            shell.configurables.remove(magics)
+        magics.session.close()

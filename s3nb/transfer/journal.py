@@ -22,6 +22,7 @@ except ImportError:  # Windows: two processes that resume the same file are told
 SUFFIX = ".journal"
 _TEMP = re.compile(r"\.(.+)\.s3nb-[0-9a-f]{16}(\.journal)?\Z", re.DOTALL)
 _STALE = 24 * 3600.0  # seconds
+_YOUNG = 3600.0  # seconds
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -148,6 +149,34 @@ def left_over(folder: str | os.PathLike[str]) -> dict[str, str]:
         elif match[2]:
             found[match[1]] = max(found.get(match[1], (0.0, "")), (changed, temp))
     return {name: temp for name, (_, temp) in found.items()}
+
+
+def clean(folder: str | os.PathLike[str], *, recursive: bool = False, dry_run: bool = False) -> list[str]:
+    """Remove what killed downloads have left in a folder, and return the paths.
+
+    What somebody writes stays: files whose journal is locked, and files without a journal that are younger than an hour.
+    Then downloads of these files start from the beginning.
+    """
+    found = []
+    for path, folders, names in os.walk(folder):
+        if not recursive:
+            folders.clear()
+        for name in sorted(names):
+            temp = os.path.join(path, name)
+            if is_ours(name) and not name.endswith(SUFFIX) and not _busy(temp):
+                found.append(temp)
+                if not dry_run:
+                    remove(temp)
+    return found
+
+
+def _busy(temp: str) -> bool:
+    try:
+        if not os.path.lexists(temp + SUFFIX):
+            return time.time() - os.lstat(temp).st_mtime < _YOUNG
+    except FileNotFoundError:
+        return True
+    return _in_use(temp)
 
 
 def _in_use(temp: str) -> bool:

@@ -69,6 +69,11 @@ def _pages(
             scope.cancel()
 
 
+def page(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "", page_size: int = 1000) -> Future[ListPage]:
+    """Ask for the first page of a listing, and for no other."""
+    return _asker(scope, bucket, prefix, delimiter, "", page_size)(None)
+
+
 def _asker(
     scope: Scope, bucket: str, prefix: str, delimiter: str, start_after: str, page_size: int
 ) -> Callable[[str | None], Future[ListPage]]:

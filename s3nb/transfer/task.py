@@ -155,6 +155,12 @@ class Window(Generic[Item]):
         self._running = 0
         self._wake_below = 0
         self._exhausted = False
+        self._line: deque[Task] = deque()
+
+    @property
+    def finished(self) -> list[Task]:
+        """The tasks that are over and were not yielded by `ordered`, in input order: what is left when it was stopped."""
+        return [task for task in self._line if task.finished]
 
     def ordered(self, ahead: int | None = None) -> Iterator[Task]:
         """Yield the finished tasks in input order.
@@ -162,7 +168,7 @@ class Window(Generic[Item]):
         At most ``ahead`` tasks (default: four windows) wait for a slow one in front of them.
         """
         ahead = ahead or 4 * self._size
-        line: deque[Task] = deque()
+        line = self._line
         try:
             while True:
                 self._fill(line, ahead)

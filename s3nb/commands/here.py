@@ -1,0 +1,174 @@
+"""Verbs about this session itself: where it looks, what it runs, what it is set to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from s3nb.commands.parser import Parser, Verb, count
+from s3nb.commands.results import Facts
+from s3nb.commands.session import Here
+from s3nb.errors import CredentialsError, S3Error
+from s3nb.jobs import Job
+from s3nb.text import plural, visible
+from s3nb.uri import split_root
+
+_GROUP = "this session"
+
+
+def _use(parser: Parser) -> None:
+    parser.take(
+        "url",
+        "prefix",
+        "s3://bucket/prefix, or one below the current; .. is one up; default: show it",
+        nargs="?",
+        metavar="URL",
+    )
+    parser.add_argument("--none", action="store_true", help="no current prefix any more: keys are full URLs")
+
+
+def _run_use(here: Here, url: Any, none: bool) -> Facts:
+    session = here.session
+    if none:
+        session.root = None
+    elif url is not None:
+        root = here.root or ""
+        name = getattr(url, "url", url)
+        if name == "..":
+            if root.count("/") < 3:
+                raise here.usage(f"{visible(root, 200) or 'no current prefix'} has nothing above it")
+            session.root = root.rpartition("/")[0]
+        else:
+            session.root = split_root(here.url(name))[0]
+    # options of the line stay, as whoever says them here means the bucket, not one command
+    session.options.update(here.command.client)
+    return Facts(
+        {
+            "prefix": session.root or "none: keys are full URLs",
+            **{k: v for k, v in session.options.items() if k != "session"},
+        }
+    )
+
+
+def _nothing(parser: Parser) -> None:
+    """Take no arguments."""
+
+
+def _run_config(here: Here) -> Facts:
+    from s3nb import __version__
+
+    found = Facts({"s3nb": __version__, "prefix": here.root or "none: keys are full URLs"})
+    options = {**here.session.options, **here.command.client}
+    s3 = here.client()
+    found["endpoint"], found["region"], found["profile"], found["credentials"] = account(s3, options)
+    found.update(here.session.facts())
+    return found
+
+
+def account(s3: Any, options: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Return endpoint, region, profile and where credentials come from, without a secret among them."""
+    known = s3._core.account
+    try:
+        session = known.session
+        where = known.client.meta.endpoint_url
+        region = known.client.meta.region_name or "-"
+        profile = options.get("profile") or session.profile_name
+    except S3Error as exc:
+        return "-", "-", str(options.get("profile") or "-"), str(exc)
+    if known.anonymous:
+        return where, region, profile, "none: requests are not signed"
+    try:
+        keys = known.credentials()
+    except CredentialsError as exc:
+        return where, region, profile, str(exc)
+    source = session.get_credentials()
+    hint = f"{keys.access_key[:4]}…{keys.access_key[-4:]}" if keys is not None and len(keys.access_key) >= 16 else "set"
+    return where, region, profile, f"{hint} (from {getattr(source, 'method', 'somewhere')})"
+
+
+def _jobs(parser: Parser) -> None:
+    parser.add_argument("number", nargs="?", type=count, metavar="NUMBER", help="one of them: gives the job itself")
+    parser.add_argument("--cancel", action="store_true", help="stop it; without a number: all")
+
+
+class JobList(list[Job]):
+    """Jobs, shown as a table."""
+
+    def __str__(self) -> str:
+        if not self:
+            return "no jobs: --bg on a line starts one"
+        return "\n".join(f"{job.number:>3}  {visible(job.title, 40):<40}  {job.status()}" for job in self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def _run_jobs(here: Here, number: int | None, cancel: bool) -> Job | JobList:
+    jobs = here.session.jobs
+    if number is None:
+        found = JobList(jobs)
+        if cancel:
+            for job in found:
+                job.cancel()
+        return found
+    try:
+        job = jobs[number]
+    except KeyError:
+        raise here.usage(f"no job {number}; there are {plural(len(jobs), 'job')}") from None
+    if cancel:
+        job.cancel()
+    return job
+
+
+def _sandbox(parser: Parser) -> None:
+    parser.add_argument("--stop", action="store_true", help="stop it; what it held is gone")
+
+
+def _run_sandbox(here: Here, stop: bool) -> Any:
+    from s3nb import sandbox
+
+    session = here.session
+    if session.lazy:
+        return sandbox.main()
+    before = session.sandbox
+    if before is not None:
+        before.stop()
+        session.sandbox = None
+        for name in before.client_options:
+            session.options.pop(name, None)
+        session.root = None
+    if stop:
+        return Facts({"sandbox": "stopped" if before is not None else "there was none"})
+    started = sandbox.Sandbox().start()
+    session.sandbox = started
+    session.options.update(started.client_options)
+    session.root = f"s3://{started.bucket}"
+    return Facts(
+        {
+            "sandbox": started.endpoint_url,
+            "prefix": session.root,
+            "buckets": f"{started.bucket}, {started.versioned_bucket}",
+        }
+    )
+
+
+def _help(parser: Parser) -> None:
+    parser.add_argument("verb", nargs="*", metavar="VERB", help="one of them")
+
+
+def _run_help(here: Here, verb: Sequence[str]) -> None:
+    """The parser answers before this."""
+
+
+VERBS = (
+    Verb("use", _GROUP, "set, or show, the prefix that keys are relative to", _use, _run_use,
+         ("use s3://bucket/data", "use s3://open-data --no-sign-request", "use .."), where="notebook", background=False),
+    Verb("jobs", _GROUP, "what runs in the background", _jobs, _run_jobs,
+         ("jobs", "jobs 1", "jobs 1 --cancel"), where="notebook", background=False),
+    Verb("config", _GROUP, "what is in force: endpoint, region, credentials' source", _nothing, _run_config,
+         ("config", "config --profile other"), background=False),
+    Verb("sandbox", _GROUP, "an S3 server of your own with sample data", _sandbox, _run_sandbox,
+         ("sandbox",), background=False),
+    Verb("help", _GROUP, "this; or what there is to know of one verb", _help, _run_help,
+         ("help get_many",), background=False),
+)  # fmt: skip

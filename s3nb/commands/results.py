@@ -1,0 +1,203 @@
+"""What verbs return that the client has no type for; and results as JSON, for pipes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from s3nb import styled
+from s3nb.errors import S3Error, cause_of
+from s3nb.model import S3Object
+from s3nb.plain import columns, fact_lines
+from s3nb.text import plural, size_text, visible
+
+_NAMED = 20  # names of a plan that are shown
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a line would do, said by ``--dry-run``.
+
+    Attributes
+    ----------
+    verb : str
+        E.g. ``"delete"``.
+    names : list of str
+        The first thousand of what it would be done to.
+    count : int
+        How many in all.
+    size : int or None
+        Bytes in all; None if that is not known.
+    """
+
+    verb: str
+    names: list[str] = field(default_factory=list)
+    count: int = 0
+    size: int | None = None
+
+    def __str__(self) -> str:
+        lines = [f"would {self.verb} {visible(name, 200)}" for name in self.names[:_NAMED]]
+        if self.count > len(lines):
+            lines.append(f"... and {self.count - len(lines):,} more")
+        return "\n".join([*lines, f"would {self.verb} {self.total}; nothing was done"])
+
+    @property
+    def total(self) -> str:
+        """``"12 objects, 3.4 MiB"``."""
+        return plural(self.count, "object") + ("" if self.size is None else f", {size_text(self.size)}")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def as_json(self) -> Iterator[dict[str, Any]]:
+        """Yield a line for all."""
+        yield {"would": self.verb, "count": self.count, "size": self.size}
+
+
+KEPT = 1000  # names that a plan keeps
+
+
+def plan(verb: str, items: Iterable[tuple[str, int | None]]) -> Plan:
+    """Count names and sizes; memory does not grow with them."""
+    names: list[str] = []
+    count, size, known = 0, 0, True
+    for name, length in items:
+        if count < KEPT:
+            names.append(name)
+        count += 1
+        if length is None:
+            known = False
+        else:
+            size += length
+    return Plan(verb, names, count, size if known else None)
+
+
+@dataclass
+class Usage:
+    """Objects and bytes below prefixes.
+
+    Attributes
+    ----------
+    rows : list of (str, int, int)
+        URL, objects, bytes; for each prefix that was asked for, below it those of its first level if they were asked for.
+    count, size : int
+        In all.
+    """
+
+    rows: list[tuple[str, int, int]] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+
+    def __str__(self) -> str:
+        rows = [(size_text(size), plural(count, "object"), visible(url, 100)) for url, count, size in self.rows]
+        if len(self.rows) != 1:
+            rows.append((size_text(self.size), plural(self.count, "object"), "in all"))
+        return "\n".join(columns(rows, (True, True, False)))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def as_json(self) -> Iterator[dict[str, Any]]:
+        """Yield a line for each prefix."""
+        for url, count, size in self.rows:
+            yield {"url": url, "count": count, "size": size}
+
+
+class PresignedURL(str):
+    """A URL that lets whoever has it do one thing for a while. It is a secret: a notebook shows it without its signature.
+
+    ``print`` shows all of it.
+    """
+
+    expires_at: float
+
+    def __new__(cls, url: str, expires: float) -> PresignedURL:
+        made = super().__new__(cls, url)
+        made.expires_at = time.time() + expires
+        return made
+
+    def masked(self) -> str:
+        """Return it without what signs it."""
+        return re.sub(
+            r"(?i)((?:signature|credential|token|expires|accesskeyid)=)[^&]*", r"\1…", visible(str(self), 2000)
+        )
+
+    def __repr__(self) -> str:
+        until = time.strftime("%H:%M:%S", time.localtime(self.expires_at))
+        return f"<URL valid until {until}: {self.masked()} (print() shows all of it)>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PresignedURL, (str(self), self.expires_at - time.time())
+
+
+class Facts(dict[str, Any]):
+    """Names and values that show as aligned lines."""
+
+    def __str__(self) -> str:
+        return fact_lines(self._pairs())
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [(name, str(value)) for name, value in self.items()]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return styled.bundle(str(self), styled.facts(self._pairs()))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def as_json(self) -> Iterator[dict[str, Any]]:
+        """Yield itself."""
+        yield dict(self)
+
+
+def as_json(item: Any) -> Iterator[dict[str, Any]]:
+    """Yield JSON-encodable dictionaries for a result: one for each line of output."""
+    if hasattr(item, "as_json"):
+        yield from item.as_json()
+    elif isinstance(item, S3Object):
+        yield _object(item)
+    elif isinstance(item, S3Error):
+        yield {"url": item.url or None, "error": cause_of(item), "message": str(item)}
+    elif isinstance(item, str):
+        yield {"url": str(item)}
+    elif isinstance(item, tuple):
+        yield {"key": str(item[0]), "url": str(item[-1])}
+    elif isinstance(item, Mapping):
+        yield dict(item)
+    elif isinstance(item, Iterable):
+        for one in item:
+            yield from as_json(one)
+    elif item is not None:
+        yield {"value": str(item)}
+
+
+def _object(item: S3Object) -> dict[str, Any]:
+    found: dict[str, Any] = {"url": item.url, "key": item.key}
+    if not item.exists:
+        found["prefix" if item.url.endswith("/") else "missing"] = True
+        return found
+    found["size"] = item.size
+    if item.last_modified is not None:
+        found["last_modified"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(item.last_modified))
+    for name in (
+        "etag",
+        "version_id",
+        "storage_class",
+        "content_type",
+        "encryption",
+        "metadata",
+        "raw_metadata",
+        "verified",
+    ):
+        value = getattr(item, name)
+        if value:
+            found[name] = value
+    if item.downloaded:
+        found["path"] = item.path
+    return found

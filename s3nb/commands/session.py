@@ -1,0 +1,230 @@
+"""What the lines of one notebook, or one command line, have in common: clients, the current prefix, jobs, and who answers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from s3nb.client import S3
+from s3nb.commands.lines import UsageError, Word, escaped
+from s3nb.commands.parser import Command
+from s3nb.errors import InvalidURL, NotFound
+from s3nb.jobs import Jobs
+from s3nb.model import Results, S3GetObject, S3Object
+from s3nb.text import visible
+from s3nb.uri import is_s3, split_root
+
+Ask = Callable[[str], str]
+"""Shows a question and returns the answer."""
+
+
+class Declined(Exception):
+    """A question was answered with no: nothing was done."""
+
+
+class Session:
+    """The state behind the lines.
+
+    Parameters
+    ----------
+    program : str
+        What lines begin with: ``"%s3"``, or the name of a shell's command.
+    ask : callable, optional
+        Asks the user; None where nobody can answer.
+    make : callable
+        Makes a client; gets the arguments of `S3`.
+    lazy : bool
+        Listings are given as they come, not gathered.
+
+    Attributes
+    ----------
+    root : str or None
+        The current prefix (``use``): an ``s3://`` URL that relative keys are below.
+    options : dict
+        Arguments for clients where a line does not give its own.
+    jobs : Jobs
+        What runs in the background.
+    """
+
+    def __init__(
+        self, program: str = "%s3", *, ask: Ask | None = None, make: Callable[..., S3] = S3, lazy: bool = False
+    ) -> None:
+        self.program = program
+        self.ask = ask
+        self.lazy = lazy
+        self.root: str | None = None
+        self.options: dict[str, Any] = {}
+        self.progress: Any = None
+        self.jobs = Jobs()
+        self.facts: Callable[[], Mapping[str, Any]] = dict  # what `config` shows besides
+        self.browse: Callable[..., Any] | None = None
+        self.preview_bytes = 64 * 1024
+        self.sandbox: Any = None
+        self._make = make
+        self._clients: dict[tuple[tuple[str, str], ...], S3] = {}
+
+    def client(self, options: Mapping[str, Any] | None = None, root: str | None = None, *, quiet: bool = False) -> S3:
+        """Return the client for a set of options; it lives until `close`, and so do its files."""
+        progress = False if quiet else self.progress
+        arguments = {**self.options, **(options or {}), "s3root": root, "progress": progress}
+        name = tuple(sorted((k, f"{v!r}@{id(v)}" if k == "session" else repr(v)) for k, v in arguments.items()))
+        if name not in self._clients:
+            self._clients[name] = self._make(tempfile.gettempdir(), **arguments)
+        return self._clients[name]
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Return if the user agrees.
+
+        Raises
+        ------
+        UsageError
+            Nobody can answer.
+        Declined
+            The answer was no.
+        """
+        if yes:
+            return
+        if self.ask is None:
+            raise UsageError(f"{question}? Nobody can answer here: say --yes if that is what you want")
+        answer = self.ask(f"{question}? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise Declined("nothing was done")
+
+    def close(self) -> None:
+        """Cancel the jobs, close the clients, stop the sandbox."""
+        self.jobs.close()
+        while self._clients:
+            self._clients.popitem()[1].close()
+        sandbox, self.sandbox = self.sandbox, None
+        if sandbox is not None:
+            sandbox.stop()
+
+
+class Here:
+    """What a verb works with: the session, seen through one command."""
+
+    def __init__(self, session: Session, command: Command) -> None:
+        self.session = session
+        self.command = command
+        self.name = f"{session.program} {command.verb.name}"
+        self.root = command.root or session.root
+        self.body = command.body
+
+    def usage(self, message: str) -> UsageError:
+        """Return an error of usage that names the verb."""
+        return UsageError(f"{self.name}: {message}")
+
+    def client(self, root: str | None = None) -> S3:
+        """Return a client with the options of the line."""
+        return self.session.client(self.command.client, root, quiet=self.command.quiet)
+
+    def confirm(self, question: str, yes: bool) -> None:
+        """Ask, unless the line says ``--yes``."""
+        self.session.confirm(f"{self.name}: {question}", yes=yes)
+
+    def at(self, *keys: Any) -> tuple[S3, list[Any]]:
+        """Return a client and the keys as it takes them: relative to the current prefix, or full URLs if one of them is."""
+        if self.root is None:
+            for key in keys:
+                if isinstance(key, str) and not is_s3(key):
+                    raise self.usage(
+                        f"{visible(repr(str(key)), 100)} is no s3:// URL: give one, or say first what keys are relative to "
+                        f"({'--root s3://bucket/prefix' if self.session.lazy else self.session.program + ' use s3://bucket/prefix'})"
+                    )
+            return self.client(), list(keys)
+        split_root(self.root)
+        if not any(is_s3(_name(key)) for key in keys):
+            return self.client(self.root), list(keys)
+        return self.client(), [self._joined(key) for key in keys]
+
+    def _joined(self, key: Any) -> Any:
+        name = _name(key)
+        if name is None or is_s3(name) or isinstance(key, S3Object):
+            return key
+        url = self.url(name)
+        if isinstance(key, Word):
+            return Word(url, None if key.pattern is None else f"{escaped(url[: -len(name)])}{key.pattern}")
+        if isinstance(key, str):
+            return url
+        return S3GetObject(
+            url, getattr(key, "offset", None), getattr(key, "length", None), getattr(key, "version_id", None)
+        )
+
+    def url(self, name: str) -> str:
+        """Return the ``s3://`` URL of a name, which may be one."""
+        if is_s3(name):
+            return str(name)
+        if self.root is None:
+            raise InvalidURL(f"{visible(repr(str(name)), 100)} is no s3:// URL, and there is no current prefix")
+        base, _ = split_root(self.root)
+        return f"{base}/{name.lstrip('/')}"
+
+    def matched(self, s3: S3, keys: Iterable[Any], *, literal: bool) -> Iterator[Any]:
+        """Yield the keys, and in place of a pattern the objects that match it, relative to the pattern's folder.
+
+        Raises
+        ------
+        NotFound
+            Nothing matches.
+        """
+        for key in keys:
+            pattern = None if literal else pattern_of(key)
+            if pattern is None:
+                yield key
+                continue
+            none = True
+            for found in s3.glob(pattern):
+                none = False
+                yield relative(found, folder_of(found, s3, pattern))
+            if none:
+                raise NotFound(f"nothing matches {visible(repr(str(key)), 200)} (--literal takes * ? [ as characters)")
+
+    def collect(self, found: Iterable[S3Object], verb: str = "list") -> Any:
+        """Return what a listing gives: as it comes for a shell, gathered for a notebook."""
+        return found if self.session.lazy else Results(found, verb=verb)
+
+    def keys(self, keys: Iterable[Any], body_keys: Callable[[str], list[Any]]) -> list[Any]:
+        """Return the keys of the line, or those of the body if there is one."""
+        found = list(keys)
+        if self.body is not None:
+            found += body_keys(self.body)
+        if not found:
+            raise self.usage("no keys: name some, or give one a line in a cell's body (or - and standard input)")
+        return found
+
+
+def _name(key: Any) -> str | None:
+    name = key if isinstance(key, str) else getattr(key, "url", None) or getattr(key, "key", None)
+    return name if isinstance(name, str) else None
+
+
+_WILD = frozenset("*?[")
+
+
+def pattern_of(key: Any) -> str | None:
+    """Return the shell pattern that a word is; None if it names one thing."""
+    if isinstance(key, Word):
+        return key.pattern
+    if isinstance(key, str) and not _WILD.isdisjoint(key):
+        return key
+    return None
+
+
+def folder_of(found: S3Object, s3: S3, pattern: str) -> str:
+    """Return the URL of the folder before a pattern's first wildcard, with a slash at its end."""
+    wild = min((pattern.find(c) for c in _WILD if c in pattern), default=len(pattern))
+    # what is escaped begins with a bracket too, and then the folder is only shorter
+    before = pattern[:wild].rpartition("/")[0]
+    if is_s3(pattern):
+        return f"{before}/"
+    base = s3.root or ""
+    return f"{base}/{before}/" if before else f"{base}/"
+
+
+def relative(found: S3Object, base: str) -> S3Object:
+    """Return the object of a listing with a key relative to another URL."""
+    return S3Object(
+        base, found.url, size=found.size, etag=found.etag, last_modified=found.last_modified,
+        storage_class=found._storage_class, version_id=found._version_id,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""The command line: output for people and for pipes, and an exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from s3nb import S3, cli
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    assert cli.main(list(words)) == status
+    return capsys.readouterr().out
+
+
+def test_the_command_line_round_trip(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file.txt").write_text("hello\n")
+    assert cli.main(["put_many", "file.txt", "--to", f"{shell}/x"]) == 0
+    assert "       6 B  " in said(capsys, "ls", f"{shell}/x")
+    assert "content_type" in said(capsys, "info", f"{shell}/x/file.txt")
+    (tmp_path / "file.txt").unlink()
+    assert cli.main(["get", f"{shell}/x/file.txt"]) == 0
+    assert (tmp_path / "file.txt").read_text() == "hello\n"
+    assert cli.main(["get_many", f"{shell}/x/file.txt", "--to", "many"]) == 0
+    assert (tmp_path / "many" / "x" / "file.txt").read_text() == "hello\n"
+    assert cli.main(["cp", "file.txt", f"{shell}/y/"]) == 0
+    assert cli.main(["rm", "-r", f"{shell}/y", "--yes"]) == 0
+    assert "1 object, 6 B" in said(capsys, "ls", "-r", shell)
+    assert shell.removeprefix("s3://") in said(capsys, "ls")
+
+
+def test_json_lines_go_from_one_command_to_the_next(
+    shell: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put_many([("a b", "1"), ("\u202eumläut", "22"), ("c", "333")])
+    listed = said(capsys, "find", shell, "--larger", "1", "--json")
+    assert [json.loads(line)["key"] for line in listed.splitlines()] == ["c", "\u202eumläut"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(listed))
+    facts = [json.loads(line) for line in said(capsys, "info_many", "-", "--json").splitlines()]
+    assert [(f["url"], f["size"]) for f in facts] == [(f"{shell}/c", 3), (f"{shell}/\u202eumläut", 2)]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{shell}/c\n{shell}/none\n"))
+    lines = [json.loads(line) for line in said(capsys, "info_many", "-", "--json", status=1).splitlines()]
+    assert (lines[0]["size"], lines[1]["error"]) == (3, "NotFound")
+
+
+def test_standard_input_is_stored_and_bytes_come_out_as_they_are(shell: str) -> None:
+    run = [sys.executable, "-m", "s3nb"]
+    subprocess.run([*run, "put", f"{shell}/bin", "-"], input=bytes(range(256)), check=True, capture_output=True)
+    done = subprocess.run([*run, "cat", f"{shell}/bin"], capture_output=True, check=True)
+    assert done.stdout == bytes(range(256))
+    done = subprocess.run([*run, "head", "-c", "3", f"{shell}/bin"], capture_output=True, check=True)
+    assert done.stdout == b"\0\1\2"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_all_bytes_go_through_a_slow_pipe(shell: str, unbuffered: str) -> None:
+    body = bytes(range(256)) * 4096
+    with S3(s3root=shell) as s3:
+        s3.put("large", body)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "s3nb", "cat", f"{shell}/large"],
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.read() == body
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["info", "ROOT/none"], 1, "NotFound"),
+        (["get_many", "ROOT/none", "ROOT/neither"], 1, "2 objects of 2 failed"),
+        (["ls", "s3://no-such-bucket-here"], 1, "NoSuchBucket"),
+        (["put_many", "no-such-file", "--to", "ROOT"], 1, "no-such-file"),
+        (
+            ["ls", "not-a-url"],
+            2,
+            "'not-a-url' is no s3:// URL: give one, or say first what keys are relative to (--root",
+        ),
+        (["gett"], 2, "did you mean 'get'"),
+        (["get"], 2, "KEY"),
+        (["use", "s3://b"], 2, "s3nb use works in a notebook only"),
+        (["rm", "ROOT/x"], 2, "Nobody can answer here: say --yes"),
+    ],
+)
+def test_failures_are_told_on_stderr_and_by_a_status(
+    shell: str, capsys: pytest.CaptureFixture[str], words: list[str], status: int, told: str
+) -> None:
+    assert cli.main([w.replace("ROOT", shell) for w in words]) == status
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_debug_shows_the_traceback(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", f"{shell}/none", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_and_version_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "usage: s3nb VERB" in said(capsys)
+    assert "s3nb get s3://bucket/a.csv" in said(capsys, "get", "-h")
+    assert said(capsys, "--version").startswith("s3nb ")
+
+
+def test_names_of_others_do_not_reach_the_terminal_as_they_are(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put("\x1b]0;title\x07", "x")
+    lines = (["ls"], ["ls", "--json"], ["du", "-d"], ["rm", "-r", "--dry-run"], ["rm", "-r", "--yes"])
+    for verb, *options in lines:
+        assert "\x1b" not in said(capsys, verb, shell, *options)
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(shell: str) -> None:
+    with S3() as s3:
+        s3.put(f"{shell}/large", bytes(1 << 20))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "s3nb", "cat", f"{shell}/large"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(20) == cli.READER_LEFT
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    ours, theirs = pty.openpty()
+    yield ours, theirs
+    os.close(ours)
+
+
+def test_a_terminal_is_asked_and_its_answer_counts(shell: str, terminal: tuple[int, int]) -> None:
+    ours, theirs = terminal
+    with S3(s3root=shell) as s3:
+        s3.put("a", "1")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "s3nb", "rm", f"{shell}/a"], stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        seen = b""
+        while b"[y/N]" not in seen:
+            seen += os.read(ours, 1000)
+        assert f"s3nb rm: delete {shell}/a?".encode() in seen
+        os.write(ours, b"n\n")
+        assert process.wait(20) == cli.FAILED
+        assert s3.exists("a")
+
+
+def test_an_interrupt_ends_it_with_130_and_leaves_nothing(shell: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal, threading\n"
+        "from s3nb import S3, cli, commands\n"
+        "from s3nb.testing import Fault, MemoryWire\n"
+        "wire = MemoryWire({'box': {f'k{n}': b'x' * 100 for n in range(50)}})\n"
+        "wire.faults.append(Fault(key='k30', hold=threading.Event(), times=None, then=lambda: os.kill(os.getpid(), signal.SIGINT)))\n"
+        "make = lambda folder, **options: S3(folder, wire=wire, **options)\n"
+        "cli.commands.Session = lambda *a, **k: commands.session.Session(*a, make=make, **k)\n"
+        "sys.exit(cli.main(['get_recursive', 's3://box', '--to', 'out']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == cli.INTERRUPTED == 128 + signal.SIGINT
+    assert done.stderr.startswith("s3nb: interrupted")
+    assert "Traceback" not in done.stderr
+    assert not [p for p in (tmp_path / "out").rglob("*") if "s3nb" in p.name]
