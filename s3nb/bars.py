@@ -84,7 +84,7 @@ class _Drawn:
 
     def close(self) -> None:
         now = self._progress.snapshot()
-        if self._begun or now.failed or now.cancelled or now.elapsed >= _PATIENT:
+        if self._begun or now.cancelled or now.elapsed >= _PATIENT:
             self._draw(self._meter.look(now), True)
 
     def _draw(self, view: View, last: bool) -> None:

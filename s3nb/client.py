@@ -434,7 +434,7 @@ class S3:
         url = prefix if self._at.root is None else f"{self._at.root}/{prefix.lstrip('/')}"
         return listings.first(core, parse(url), limit)
 
-    def list_paths(self, keys: Iterable[Any] | None = None) -> list[S3Object]:
+    def list_paths(self, keys: Iterable[Any] | None = None) -> Results:
         """List one level below each prefix: objects, and prefixes (``exists == False``), by URL.
 
         Parameters
@@ -444,13 +444,13 @@ class S3:
         """
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=True) for key in ([None] if keys is None else each(keys))]
-        return [found for prefix in prefixes for found in listings.level(core, prefix)]
+        return Results((found for prefix in prefixes for found in listings.level(core, prefix)), verb="list")
 
-    def list_recursive(self, keys: Iterable[Any] | None = None) -> list[S3Object]:
+    def list_recursive(self, keys: Iterable[Any] | None = None) -> Results:
         """List all objects below each prefix, by key. One request per 1,000."""
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in ([None] if keys is None else each(keys))]
-        return [found for prefix in prefixes for found in listings.recursive(core, prefix)]
+        return Results((found for prefix in prefixes for found in listings.recursive(core, prefix)), verb="list")
 
     def iter_list(
         self,

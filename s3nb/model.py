@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, SupportsIndex, overload
 
 from s3nb import plain, styled
 from s3nb.errors import LocalFileNotFound, S3Error, bulk_error
@@ -423,10 +423,20 @@ class Results(list[Any]):
         self._retry = retry
         self.skipped: list[Any] = []  # keys left alone, as there was an object and it was to be kept
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        found = super().__getitem__(index)
+        return Results(found, verb=self._verb) if isinstance(index, slice) else found  # a piece is shown like the whole
+
     @property
-    def ok(self) -> list[Any]:
+    def ok(self) -> Results:
         """Results that are no failures."""
-        return [r for r in self if not isinstance(r, BaseException)]
+        return Results((r for r in self if not isinstance(r, BaseException)), verb=self._verb)
 
     @property
     def failed(self) -> list[S3Error]:

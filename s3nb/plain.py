@@ -69,6 +69,7 @@ def row(item: Any, outcome: str = "done") -> Row:
     if isinstance(item, BaseException):
         url = getattr(item, "url", "")
         note = str(item).partition("\n")[0].removeprefix(f"{visible(url)}: ")
+        note = note.partition(f" [{getattr(item, 'operation', '')}, status ")[0]  # for S3's operators, not for a table
         return Row("failed", getattr(item, "key", "") or url, note=note)
     if isinstance(item, tuple):
         return Row("stored", str(item[-1]))
@@ -117,22 +118,20 @@ def table(items: Sequence[Any], limit: int = ROWS, width: int | None = None) -> 
 
 def grid(shown: Sequence[Row], count: int, total: str, width: int | None = None) -> str:
     """Return rows as a table, how many more there are of ``count``, and the line ``total``."""
-    typed = any(r.type for r in shown)
-    timed = any(r.modified is not None for r in shown)
-    cells = []
-    for r in shown:
-        cell = [r.state or size_text(r.size)]
-        if timed:
-            cell.append(moment(r.modified))
-        if typed:
-            cell.append(visible(r.type or "-", _TYPE))
-        cells.append([*cell, _named(r)])
-    before = 1 + timed + typed  # columns before the name
-    if width is not None and cells:
-        room = max(width - sum(max(len(c[n]) for c in cells) + 2 for n in range(before)), 20)
-        for c in cells:
-            c[-1] = visible(c[-1], room)
-    lines = columns(cells, (True, *([False] * before)))
+    names = [_named(r) for r in shown]
+    columns_before = [[r.state or size_text(r.size) for r in shown]]
+    if any(r.modified is not None for r in shown):
+        columns_before.append([moment(r.modified) for r in shown])
+    if any(r.type for r in shown):
+        columns_before.append([visible(r.type or "-", _TYPE) for r in shown])
+    if width is not None and shown:
+        longest = max(map(len, names))
+        room = width - sum(max(map(len, column)) + 2 for column in columns_before)
+        if longest > room and len(columns_before) == 3:
+            room += max(map(len, columns_before.pop())) + 2  # the key says more than the type
+        names = [visible(name, max(room, 20)) for name in names]
+    cells = list(zip(*columns_before, names, strict=True))
+    lines = columns(cells, (True, *([False] * len(columns_before))))
     if count > len(shown):
         lines.append(f"... and {count - len(shown):,} more")
     return "\n".join([*lines, total])
@@ -145,15 +144,20 @@ def _named(r: Row) -> str:
 
 def summary(items: Sequence[Any]) -> str:
     """Return one line: how many, how large, how many of them failed."""
-    failed = sum(isinstance(x, BaseException) for x in items)
-    sizes = [x.size for x in items if getattr(x, "size", None) is not None]
-    objects = [x for x in items if not isinstance(x, BaseException)]
-    prefixes = sum(1 for x in objects if getattr(x, "exists", True) is False and x.url.endswith("/"))
+    failed = prefixes = sized = size = 0
+    for item in items:
+        if isinstance(item, BaseException):
+            failed += 1
+        elif (of_item := getattr(item, "size", None)) is not None:
+            sized += 1
+            size += of_item
+        elif getattr(item, "exists", True) is False and item.url.endswith("/"):
+            prefixes += 1
     words = [plural(len(items) - prefixes, "object")] if len(items) > prefixes or not prefixes else []
     if prefixes:
         words.append(f"{prefixes:,} prefix" + ("" if prefixes == 1 else "es"))
-    if sizes:
-        words.append(size_text(sum(sizes)))
+    if sized:
+        words.append(size_text(size))
     if failed:
         words.append(f"{failed:,} failed")
     skipped = len(getattr(items, "skipped", ()))

@@ -38,19 +38,20 @@ font-size:13px;line-height:1.5;margin:2px 0;font-variant-numeric:tabular-nums}
 .s3nb .s3nb-percent{flex:none;width:4em;white-space:nowrap}
 .s3nb .s3nb-facts{height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis}
 .s3nb .s3nb-fact{display:inline-block;margin-right:1.6em}
-.s3nb .s3nb-is-running .s3nb-fact{min-width:7em}
+.s3nb .s3nb-is-running .s3nb-num{min-width:6.2em}
 .s3nb .s3nb-slow{height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;font-size:12px}
 .s3nb .s3nb-slow .s3nb-fact{min-width:7em}
 .s3nb .s3nb-table{border-collapse:collapse;border:none;margin:0;table-layout:auto;width:auto;font-size:13px;color:inherit}
 .s3nb .s3nb-table tr,.s3nb .s3nb-table tbody tr:nth-child(odd),.s3nb .s3nb-table tbody tr:nth-child(even){background:none}
 .s3nb .s3nb-table tbody tr:hover{background:rgba(128,128,128,.09)}
-.s3nb .s3nb-table th,.s3nb .s3nb-table td{text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none;
+.s3nb .s3nb-table th,.s3nb .s3nb-table td{text-align:left;vertical-align:baseline;padding:3px 18px 3px 0;border:none;
 border-bottom:1px solid var(--s3nb-line);max-width:none;line-height:1.45;white-space:nowrap}
 .s3nb .s3nb-table th{font-weight:600;opacity:.66}
 .s3nb .s3nb-table .s3nb-num{text-align:right}
 .s3nb .s3nb-table .s3nb-key,.s3nb .s3nb-table .s3nb-wrap{white-space:pre-wrap;overflow-wrap:anywhere;min-width:14em}
 .s3nb .s3nb-table .s3nb-first{padding-left:8px;border-left:2px solid transparent}
 .s3nb .s3nb-table .s3nb-failed .s3nb-first{border-left-color:var(--s3nb-bad)}
+.s3nb .s3nb-pairs td{border:none;padding:1px 18px 1px 0}
 .s3nb .s3nb-sum{margin:4px 0 0 10px}
 """)
 
@@ -85,7 +86,11 @@ def operation(view: View) -> Html:
         el("span", view.percent, class_="s3nb-percent s3nb-dim"),
         class_="s3nb-top",
     )
-    facts = [el("span", text, class_="s3nb-fact") for text in (view.objects, view.size, view.rate, view.clock) if text]
+    facts = [
+        el("span", text, class_="s3nb-fact s3nb-num")
+        for text in (view.objects, view.size, view.rate, view.clock)
+        if text
+    ]
     bad = ("failed", "interrupted")
     notes = [el("span", n.text, class_="s3nb-fact" + (" s3nb-bad" if n.kind in bad else "")) for n in view.notes]
     slow = [
@@ -157,7 +162,7 @@ def fact_table(found: Sequence[tuple[str, str]]) -> Html:
         el("tr", el("td", n, class_="s3nb-first s3nb-dim"), el("td", visible(v, _VALUE), class_="s3nb-mono s3nb-wrap"))
         for n, v in found
     )
-    return el("table", el("tbody", body), class_="s3nb-table")
+    return el("table", el("tbody", body), class_="s3nb-table s3nb-pairs")
 
 
 def bundle(text: str, markup: Html) -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""Results as a notebook and a terminal show them: tables, facts; nobody is asked for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from s3nb import S3, BulkError, Results, S3Object, errors
+from s3nb.sync import Synced
+from s3nb.testing import MemoryWire
+
+
+@pytest.fixture(scope="module")
+def formatter() -> Any:
+    """IPython's own, as it asks objects how they look."""
+    shell = InteractiveShell()
+    yield shell.display_formatter
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Any:
+    wire = MemoryWire({"box": {"a.csv": b"x" * 2048, "b/c.txt": b"hello", "empty": b""}})
+    with S3(tmp_path, s3root="s3://box", wire=wire) as client:
+        yield client
+
+
+def shown(formatter: Any, item: Any) -> dict[str, str]:
+    data, _ = formatter.format(item)
+    return dict(data)
+
+
+def missing(key: str) -> errors.S3Error:
+    return errors.from_reply(
+        operation="GetObject",
+        bucket="box",
+        key=key,
+        status=404,
+        code="NoSuchKey",
+        message="No such key.",
+        request_id="77",
+    )
+
+
+def test_a_listing_is_a_table_in_html_and_in_text(s3: S3, formatter: Any) -> None:
+    data = shown(formatter, s3.list_paths())
+    lines = data["text/plain"].splitlines()
+    assert [line.split()[-1] for line in lines[:-1]] == ["a.csv", "b/", "empty"]
+    assert lines[-1] == "2 objects, 1 prefix, 2.0 KiB"
+    for word in ("key", "size", "modified", "a.csv", "2.0 KiB", "b/", "2 objects, 1 prefix, 2.0 KiB"):
+        assert f">{word}<" in data["text/html"]
+
+
+def test_failures_come_first_and_say_why_without_what_only_operators_need(formatter: Any) -> None:
+    items = [S3Object("s3://box", "s3://box/fine", size=1), missing("gone/<b>.csv")]
+    error = errors.bulk_error("get", items)
+    assert isinstance(error, BulkError)
+    for item in (error, Results(items)):
+        data = shown(formatter, item)
+        assert data["text/plain"].splitlines()[0] == "failed  gone/<b>.csv: NoSuchKey (No such key.)"
+        assert data["text/html"].index("gone/&lt;b&gt;.csv") < data["text/html"].index("fine")
+        assert "77" not in data["text/html"]
+
+
+def test_a_long_list_is_cut_with_a_count(formatter: Any) -> None:
+    many = Results(S3Object("s3://box", f"s3://box/k{n}", size=1024) for n in range(12_345))
+    data = shown(formatter, many)
+    assert data["text/plain"].splitlines()[-2:] == ["... and 12,305 more", "12,345 objects, 12.1 MiB"]
+    assert "… and 12,295 more — 12,345 objects, 12.1 MiB" in data["text/html"]
+    assert len(data["text/html"]) < 20_000
+
+
+def test_text_fits_eighty_columns_with_the_end_of_long_keys(formatter: Any) -> None:
+    key = "year=2026/" * 20 + "part-0001.parquet"
+    headers = {"content-type": "application/vnd.openxmlformats-officedocument"}
+    items = Results([S3Object("s3://box", f"s3://box/{key}", size=1, last_modified=0.0, headers=headers)])
+    text = shown(formatter, items)["text/plain"]
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "part-0001.parquet" in text
+
+
+def test_a_piece_of_the_results_and_the_good_ones_are_shown_alike(s3: S3, formatter: Any) -> None:
+    found = s3.list_recursive()
+    for piece in (found[:2], found.ok):
+        assert "text/html" in shown(formatter, piece)
+
+
+def test_one_object_shows_its_facts_and_inside_a_list_one_line(s3: S3, formatter: Any) -> None:
+    found = s3.get("b/c.txt")
+    data = shown(formatter, found)
+    assert data["text/plain"].splitlines()[:2] == ["url            s3://box/b/c.txt", "size           5 B"]
+    assert ">s3://box/b/c.txt<" in data["text/html"]
+    assert shown(formatter, [found])["text/plain"] == f"[{found!r}]"
+
+
+def test_a_sync_shows_what_it_did(formatter: Any) -> None:
+    data = shown(formatter, Synced(copied=["a<b>"], deleted=["old"], same=3, size=2048))
+    assert data["text/plain"].splitlines() == [
+        " copied  a<b>",
+        "deleted  old",
+        "1 copied (2.0 KiB), 1 deleted, 3 were the same",
+    ]
+    assert "a&lt;b&gt;" in data["text/html"]
+
+
+def test_a_repr_asks_nobody(tmp_path: Path, formatter: Any) -> None:
+    wire = MemoryWire({"box": {"k": b"x"}})
+    with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
+        results = [s3.list_paths(), s3.get("k"), s3.info_many(["k"])]
+        before = wire.requests()
+        for item in results:
+            repr(item)
+            shown(formatter, item)
+        assert wire.requests() == before
+    for item in results:  # nor does a closed client matter
+        shown(formatter, item)
