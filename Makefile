@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
 
 # TESTS= names some of them: make test TESTS=tests/lab
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(if $(shell command -v npm 2>/dev/null),node_modules/.done)
 	@$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/.dev
@@ -32,7 +32,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.core
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/generated docs/notebooks docs/reference/api docs/reference/api.md .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) node_modules build dist docs/_build docs/generated docs/notebooks docs/reference/api docs/reference/api.md .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "s3nb needs Python 3.11 or newer; none was found (PYTHON=/path/to/python make ... names one)" >&2; exit 1; }
@@ -63,5 +63,10 @@ $(VENV)/.bench: $(BIN)/python pyproject.toml
 
 $(VENV)/.lab: $(VENV)/.demo
 	$(call install,lab$(comma)notebook$(comma)sandbox)
+
+# what browser.js is checked with; the package itself has no use for node
+node_modules/.done: package.json
+	@echo "installing TypeScript's checker and axe"
+	-@npm install --silent --no-package-lock --no-audit --no-fund && touch $@
 
 comma := ,

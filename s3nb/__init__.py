@@ -147,6 +147,7 @@ _FILES = (
 )  # fmt: skip
 _LAZY = {
     "Sandbox": "s3nb.sandbox",
+    "S3Browser": "s3nb.notebook.widget",
     **dict.fromkeys((name for name in __all__ if name.islower()), "s3nb.fs"),
     **dict.fromkeys(_FILES, "s3nb.files"),
 }

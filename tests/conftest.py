@@ -74,6 +74,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"not run: tests against the strict server: {_NO_RADOSGW}")
     if lab.chromium() is None:
         terminalreporter.write_line(f"not run: tests in JupyterLab: {lab.NO_CHROMIUM}")
+    if lab.node_modules() is None:
+        terminalreporter.write_line(f"not run: tests of browser.js by itself: {lab.NO_NODE}")
 
 
 @pytest.fixture(scope="session")

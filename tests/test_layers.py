@@ -59,6 +59,12 @@ FLOORS = [
     ("fs.change", "fs.globs"),
     ("fs.moving",),
     ("fs",),
+    ("browsing",),
+    ("browsing.advice", "browsing.match", "browsing.details", "browsing.look"),
+    ("browsing.level",),
+    ("browsing.tree", "browsing.source"),
+    ("browsing.session",),
+    ("browsing.program", "browsing.tasks", "browsing.still"),
     ("",),  # the package itself: the public names
     ("sandbox",),
     ("commands.lines",),
@@ -70,6 +76,8 @@ FLOORS = [
     ("commands",),
     ("cli", "demo"),
     ("__main__",),
+    ("notebook.widget",),
+    ("notebook.browser",),
     ("notebook.magic",),
     ("notebook",),
 ]
@@ -83,8 +91,9 @@ OUTSIDE = {
     "moto": {"sandbox"},
     "werkzeug": {"sandbox"},
     "pyarrow": {"sandbox"},
-    "IPython": {"", "notebook.magic"},
-    "traitlets": {"notebook.magic"},
+    "IPython": {"", "notebook.magic", "notebook.widget"},
+    "traitlets": {"notebook.magic", "notebook.widget"},
+    "anywidget": {"notebook.widget"},
 }
 
 

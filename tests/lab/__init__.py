@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 NO_CHROMIUM = "chromium is not installed (Debian: apt-get install chromium fonts-dejavu-core)"
+NO_NODE = "node's packages are not installed (Debian: apt-get install nodejs npm; then: make test)"
 
 
 def chromium() -> str | None:
     """Return the path of the browser, if there is one."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def node_modules() -> Path | None:
+    """Return where npm has put what browser.js is checked with, if it has."""
+    place = Path(__file__).parent.parent.parent / "node_modules"
+    return place if (place / "typescript").is_dir() and (place / "axe-core").is_dir() and shutil.which("node") else None

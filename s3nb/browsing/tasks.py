@@ -1,0 +1,441 @@
+"""What a browser does in the background: downloads, uploads, deletes, counts. Each can be looked at, and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from s3nb.browsing.advice import problem_of
+from s3nb.browsing.session import Browsing
+from s3nb.browsing.source import Counted, Stopped
+from s3nb.browsing.tree import Selection
+from s3nb.errors import AccessDenied, BulkError
+from s3nb.jobs import Job
+from s3nb.meter import Meter
+from s3nb.text import plural, size_text, visible
+from s3nb.uri import is_s3, parse
+
+_TELL = 0.25  # seconds between looks at what runs
+_KEPT = 20  # tasks that are remembered when they are over
+MOST_DELETED = 1_000_000  # keys that one confirmation may be about
+
+
+class Task:
+    """One thing that runs, or ran.
+
+    Parameters
+    ----------
+    kind : str
+        ``"download"``, ``"upload"``, ``"delete"``, ``"count"``, ``"save"``.
+    title : str
+        What it is about; any text.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, kind: str, title: str) -> None:
+        self.number = next(self._numbers)
+        self.kind = kind
+        self.title = title
+        self.state = "running"
+        self.text = ""
+        self.fraction: float | None = None
+        self.stop_asked = threading.Event()
+        self.job: Job | None = None
+        self.again: Callable[[], object] | None = None  # what its button does when it is over
+        self.again_text = ""
+        self._meter = Meter()
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Stop it. What is half done is undone by whoever does it."""
+        self.stop_asked.set()
+        if self.job is not None:
+            self.job.cancel()
+
+    def look(self) -> None:
+        """Bring the numbers up to date."""
+        with self._lock:
+            now = None if self.job is None or self.state != "running" else self.job.progress
+            if now is not None and now.verb != "list":
+                view = self._meter.look(now)
+                self.text, self.fraction = view.words(), view.share
+
+    def end(self, state: str, text: str) -> None:
+        """Note how it ended."""
+        self.state, self.text, self.fraction = state, text, None
+
+    def row(self) -> dict[str, Any]:
+        """Return what is shown of it."""
+        self.look()
+        stopping = self.state == "running" and self.stop_asked.is_set()
+        return {
+            "number": self.number, "kind": self.kind, "title": self.title, "text": self.text, "fraction": self.fraction,
+            "state": "stopping" if stopping else self.state, "again": self.again_text if self.again else "",
+        }  # fmt: skip
+
+
+class Upload:
+    """A file on its way from somebody's computer: its pieces come in order, into a temporary file."""
+
+    def __init__(self, folder: str, key: str, size: int, task: Task) -> None:
+        self.key = key
+        self.size = size
+        self.task = task
+        self.path = os.path.join(folder, f"upload-{task.number}")
+        self._file: BinaryIO | None = open(self.path, "xb")  # noqa: SIM115  # pieces come one by one
+        self.received = 0
+
+    def piece(self, data: bytes | memoryview) -> int:
+        """Take the next piece; return how many bytes are here."""
+        assert self._file is not None
+        self._file.write(data)
+        self.received += len(data)
+        self.task.fraction = self.received / self.size if self.size else None
+        self.task.text = f"{size_text(self.received)} of {size_text(self.size)} to the kernel"
+        return self.received
+
+    def close(self) -> None:
+        """Close the file; it stays."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Tasks:
+    """The tasks of one browser.
+
+    Parameters
+    ----------
+    browsing : Browsing
+    writable : bool
+        Whether anything in S3 may be changed.
+    notify : callable
+        Called with the rows of all tasks when they have changed; on any thread.
+    """
+
+    def __init__(self, browsing: Browsing, writable: bool, notify: Callable[[list[dict[str, Any]]], object]) -> None:
+        self.browsing = browsing
+        self.source = browsing.source
+        self.writable = writable
+        self._notify = notify
+        self._tasks: dict[int, Task] = {}
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._ticker: threading.Thread | None = None
+        self._folder: str | None = None
+        self._uploads: dict[str, Upload] = {}
+        self._doomed: dict[int, list[str]] = {}
+
+    # -- what they do ----------------------------------------------------------------------------
+
+    def download(self, selection: Selection, to: str) -> Task:
+        """Get what is selected into files of a folder on the kernel's machine, under names relative to the path shown."""
+        folder = os.path.abspath(os.path.expanduser(to or "."))
+        task = Task("download", f"{_named(selection)} to {folder}")
+
+        def call() -> str:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            done = self.source.s3.download(self.browsing.objects(selection, task.stop_asked), folder)
+            return f"{plural(len(done), 'object')}, {size_text(sum(o.size or 0 for o in done))}, verified"
+
+        return self._run(task, call)
+
+    def count(self, url: str) -> Task:
+        """Count what is below a prefix."""
+        task = Task("count", url)
+
+        def tell(now: Counted) -> None:
+            task.text = f"{plural(now.objects, 'object')}, {size_text(now.size)} so far"
+
+        def call() -> str:
+            found = self.source.count(url, task.stop_asked, tell)
+            return f"{plural(found.objects, 'object')}, {size_text(found.size)}"
+
+        return self._run(task, call)
+
+    def doom(self, selection: Selection, ask: Callable[[dict[str, Any]], object]) -> Task:
+        """Find what deleting a selection would delete, and hand the counts to ``ask``; nothing is deleted yet.
+
+        Raises
+        ------
+        AccessDenied
+            This browser may only read.
+        """
+        self._may_write()
+        task = Task("delete", f"Counting {_named(selection)}")
+
+        def call() -> str:
+            urls: list[str] = []
+            size = 0
+            prefixes = 0
+            for level, index in selection.places():
+                url = level.row_url(index)
+                if not level.is_prefix(index):
+                    urls.append(url)
+                    size += level.sizes[index]
+                    continue
+                prefixes += 1
+                bucket = parse(url).bucket
+                for page in self.source.pages(url, task.stop_asked, deep=True):
+                    urls += [f"s3://{bucket}/{o.key}" for o in page.objects]
+                    size += sum(o.size for o in page.objects)
+                    if len(urls) > MOST_DELETED:
+                        raise ValueError(
+                            f"more than {MOST_DELETED:,} objects: delete them with s3.delete_recursive(...) in a cell"
+                        )
+                    task.text = f"{plural(len(urls), 'object')}, {size_text(size)} so far"
+            self._doomed[task.number] = urls
+            ask({
+                "task": task.number, "objects": len(urls), "size": size, "prefixes": prefixes,
+                "names": [visible(url, 200) for url in urls[:5]],
+            })  # fmt: skip
+            return f"{plural(len(urls), 'object')}, {size_text(size)}: not deleted"
+
+        return self._run(task, call)
+
+    def delete(self, number: int) -> Task | None:
+        """Delete what `doom` has found under this number: exactly those keys, once."""
+        self._may_write()
+        urls = self._doomed.pop(number, None)
+        self.forget(number)
+        if urls is None:
+            return None
+        task = Task("delete", plural(len(urls), "object"))
+
+        def call() -> str:
+            from s3nb.model import S3Object
+
+            done = self.source.s3.delete_many(S3Object(None, url) for url in urls)
+            return f"{plural(len(done), 'object')} deleted"
+
+        return self._run(task, call, refresh=True)
+
+    def spare(self, number: int) -> None:
+        """Delete nothing of what `doom` has found."""
+        self._doomed.pop(number, None)
+        self.forget(number)
+
+    # -- from somebody's computer ----------------------------------------------------------------
+
+    def upload_begin(self, name: str, size: int) -> str:
+        """Begin to take a file that is to be stored as ``name`` below the path shown; return its handle."""
+        self._may_write()
+        if not is_s3(self.browsing.path) or self.browsing.path == "s3://":
+            raise ValueError("files are stored in a bucket: open one first")
+        if self._folder is None:
+            self._folder = tempfile.mkdtemp(prefix="s3nb-upload-")
+        task = Task("upload", f"{name} to {self.browsing.path}")
+        self._add(task)
+        upload = Upload(self._folder, self.browsing.path + name, size, task)
+        handle = str(task.number)
+        self._uploads[handle] = upload
+        return handle
+
+    def upload_piece(self, handle: str, data: bytes | memoryview) -> int | None:
+        """Take the next piece of a file; None if it is not wanted any more."""
+        upload = self._uploads.get(handle)
+        if upload is None:
+            return None
+        if upload.task.stop_asked.is_set():
+            self._drop(handle, "cancelled", "Stopped. Nothing was stored.")
+            return None
+        try:
+            received = upload.piece(data)
+        except OSError as exc:
+            self._drop(handle, "failed", f"No room for it on the kernel's machine: {exc.strerror}")
+            return None
+        if received > upload.size:
+            self._drop(handle, "failed", "The file has changed while it was read. Nothing was stored.")
+            return None
+        return received
+
+    def upload_end(self, handle: str, overwrite: bool = False) -> Task | None:
+        """Store a file whose pieces are all here. An object that is there stays unless ``overwrite``."""
+        upload = self._uploads.get(handle)
+        if upload is None:
+            return None
+        upload.close()
+        if upload.received != upload.size:
+            self._drop(handle, "failed", "The file has changed while it was read. Nothing was stored.")
+            return None
+        task = upload.task
+        task.again = None
+        task.state = "running"
+
+        def call() -> str:
+            stored = self.source.s3.put_files([(self.name(upload.key), upload.path)], overwrite=overwrite)
+            if stored.skipped:
+                task.again, task.again_text = (lambda: self.upload_end(handle, True)), "Replace"
+                return "There is one of this name already: it was left alone."
+            return f"{size_text(upload.size)} stored"
+
+        def over() -> None:
+            if task.again is None:
+                self._forget_file(handle)
+
+        return self._run(task, call, refresh=True, over=over)
+
+    def upload_fail(self, handle: str, text: str) -> None:
+        """Note that the file could not be read over there."""
+        if handle in self._uploads:
+            self._drop(handle, "failed", visible(text, 200))
+
+    def name(self, url: str) -> str:
+        """Return how the client calls an object: a full URL, or its key below the client's root."""
+        root = self.source.s3.root
+        return url if root is None else url.removeprefix(root).removeprefix("/") if url.startswith(f"{root}/") else url
+
+    def _drop(self, handle: str, state: str, text: str) -> None:
+        upload = self._uploads[handle]
+        upload.close()
+        upload.task.end(state, text)
+        self._forget_file(handle)
+        self._tell()
+
+    def _forget_file(self, handle: str) -> None:
+        upload = self._uploads.pop(handle, None)
+        if upload is not None:
+            upload.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(upload.path)
+
+    # -- all of them -----------------------------------------------------------------------------
+
+    def stop(self, number: int) -> None:
+        """Stop a task."""
+        task = self._tasks.get(number)
+        if task is not None:
+            task.stop()
+            if str(number) in self._uploads and task.job is None:
+                self._drop(str(number), "cancelled", "Stopped. Nothing was stored.")
+            self._tell()
+
+    def again(self, number: int) -> None:
+        """Press the button of a task that is over."""
+        task = self._tasks.get(number)
+        if task is not None and task.again is not None:
+            action, task.again = task.again, None
+            action()
+
+    def forget(self, number: int) -> None:
+        """Show a task no longer that is over."""
+        task = self._tasks.get(number)
+        if task is not None and task.state != "running":
+            self._forget_file(str(number))
+            self._doomed.pop(number, None)
+            with self._lock:
+                self._tasks.pop(number, None)
+            self._tell()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what is shown of each, the latest first."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        return [task.row() for task in reversed(tasks)]
+
+    def close(self) -> None:
+        """Stop all of them, wait for them, and remove temporary files. May be called twice."""
+        self._closed.set()
+        with self._lock:
+            tasks = list(self._tasks.values())
+            threads = list(self._threads)
+        for task in tasks:
+            task.stop()
+        for task in tasks:
+            if task.job is not None:
+                task.job.wait(5)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(5)
+        for handle in list(self._uploads):
+            self._forget_file(handle)
+        self._doomed.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def wait(self) -> None:
+        """Wait until none runs. For programs and tests."""
+        while True:
+            with self._lock:
+                threads = [t for t in self._threads if t is not threading.current_thread()]
+            if not threads:
+                return
+            for thread in threads:
+                thread.join()
+
+    def _may_write(self) -> None:
+        if not self.writable:
+            raise AccessDenied("this browser may only read: open it with writable=True to change anything in S3")
+
+    def _add(self, task: Task) -> None:
+        with self._lock:
+            self._tasks[task.number] = task
+            over = [n for n, t in self._tasks.items() if t.state != "running" and str(n) not in self._uploads]
+            for number in over[: max(0, len(self._tasks) - _KEPT)]:
+                del self._tasks[number]
+        self._tell()
+
+    def _run(
+        self, task: Task, call: Callable[[], str], *, refresh: bool = False, over: Callable[[], object] = lambda: None
+    ) -> Task:
+        task.job = Job(call, task.title, task.number)
+        if task.stop_asked.is_set():
+            task.job.cancel()
+        if task.number not in self._tasks:
+            self._add(task)
+
+        def watch() -> None:
+            job = task.job
+            assert job is not None
+            while not job.wait(_TELL):
+                self._tell()
+            task.end(*_outcome(task, job.exception()))
+            if job.exception() is None:
+                task.text = job.result()
+            try:
+                over()
+                if refresh and task.state != "cancelled" and not self._closed.is_set():
+                    self.browsing.refresh()
+            finally:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
+                self._tell()
+
+        thread = threading.Thread(target=watch, name="s3nb-browser-task", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+        return task
+
+    def _tell(self) -> None:
+        if not self._closed.is_set():
+            self._notify(self.rows())
+
+
+def _outcome(task: Task, error: BaseException | None) -> tuple[str, str]:
+    if error is None:
+        return "done", ""
+    if isinstance(error, (Stopped, CancelledError)) or task.stop_asked.is_set():
+        return "cancelled", "Stopped."
+    if isinstance(error, BulkError):
+        return "failed", "\n".join(visible(line, 300) for line in str(error).splitlines()[:8])
+    problem = problem_of(error)
+    return "failed", f"{problem.title}. {problem.advice}\n{problem.detail}"
+
+
+def _named(selection: Selection) -> str:
+    """Return what a selection is called: the name of one, or the number."""
+    if len(selection) == 1:
+        return selection[0]
+    return plural(len(selection), "item")
