@@ -4,8 +4,9 @@ BIN    := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	if $$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 UV     := $(shell command -v uv 2>/dev/null)
+PIP    := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-pip-version-check)
 
-.PHONY: demo test lint docs lab bench clean
+.PHONY: demo test lint docs release-check lock lab bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
@@ -25,6 +26,15 @@ docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx -W --keep-going -q -b man -D nb_execution_mode=off docs docs/_build/man
 	@echo "open docs/_build/html/index.html, or: man docs/_build/man/s3nb.1"
 
+# Builds into dist/, with SBOM and licences, and installs what it built into clean environments.
+release-check: $(VENV)/.release
+	@$(BIN)/python release/check.py
+
+# After a change of pyproject.toml. No package host gets into it.
+lock: $(VENV)/.release
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command 'make lock' --extra dev --extra docs --extra release -o release/lock.txt pyproject.toml
+
 lab: $(VENV)/.lab
 	@$(BIN)/jupyter lab notebooks
 
@@ -43,11 +53,21 @@ else
 	@"$(PYTHON)" -m venv $(VENV)
 endif
 
+# LOCK=1: exactly the versions of release/lock.txt, by their hashes, for all purposes at once
+ifdef LOCK
+define install
+	@test -e $(VENV)/.locked || echo "installing release/lock.txt"
+	@test -e $(VENV)/.locked || $(PIP) install -q --require-hashes -r release/lock.txt
+	@test -e $(VENV)/.locked || $(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.locked $@
+endef
+else
 define install
 	@echo "installing s3nb[$(1)]"
-	$(if $(UV),@VIRTUAL_ENV=$(VENV) uv pip install -q -e '.[$(1)]',@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(1)]')
+	@$(PIP) install -q -e '.[$(1)]'
 	@touch $@
 endef
+endif
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
 	$(call install,sandbox)
@@ -57,6 +77,9 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 
 $(VENV)/.docs: $(BIN)/python pyproject.toml
 	$(call install,docs)
+
+$(VENV)/.release: $(BIN)/python pyproject.toml
+	$(call install,release)
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
 	$(call install,sandbox$(comma)bench)
