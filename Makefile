@@ -33,7 +33,7 @@ release-check: $(VENV)/.release
 # After a change of pyproject.toml. No package host gets into it.
 lock: $(VENV)/.release
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--custom-compile-command 'make lock' --extra dev --extra docs --extra release -o release/lock.txt pyproject.toml
+		--custom-compile-command 'make lock' --extra dev --extra docs --extra lab --extra release -o release/lock.txt pyproject.toml
 
 lab: $(VENV)/.lab
 	@$(BIN)/jupyter lab notebooks
@@ -56,9 +56,9 @@ endif
 # LOCK=1: exactly the versions of release/lock.txt, by their hashes, for all purposes at once
 ifdef LOCK
 define install
-	@test -e $(VENV)/.locked || echo "installing release/lock.txt"
-	@test -e $(VENV)/.locked || $(PIP) install -q --require-hashes -r release/lock.txt
-	@test -e $(VENV)/.locked || $(PIP) install -q --no-deps --no-build-isolation -e .
+	@test $(VENV)/.locked -nt release/lock.txt || echo "installing release/lock.txt"
+	@test $(VENV)/.locked -nt release/lock.txt || $(PIP) install -q --require-hashes -r release/lock.txt
+	@test $(VENV)/.locked -nt release/lock.txt || $(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.locked $@
 endef
 else

@@ -93,7 +93,15 @@ def look_into(wheel: Path, sdist: Path) -> None:
         raise Failed("the wheel does not say its licence")
     with tarfile.open(sdist) as source:
         inside = {n.partition("/")[2] for n in source.getnames()}
-    for needed in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile", "tests/conftest.py", "docs/conf.py"):
+    for needed in (
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "pyproject.toml",
+        "Makefile",
+        "tests/conftest.py",
+        "docs/conf.py",
+    ):
         if needed not in inside:
             raise Failed(f"not in the sdist: {needed}")
     run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)

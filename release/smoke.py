@@ -54,7 +54,9 @@ def notebook() -> None:
         import os
 
         os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="no-secret")
-        done = shell.run_cell(f"listed = %s3 ls --endpoint-url {server.endpoint_url} --region us-east-1 s3://sandbox/logs")
+        done = shell.run_cell(
+            f"listed = %s3 ls --endpoint-url {server.endpoint_url} --region us-east-1 s3://sandbox/logs"
+        )
         done.raise_error()
         assert len(shell.user_ns["listed"]) > 50
         shell.run_line_magic("unload_ext", "s3nb")

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 import s3nb
 
 ROOT = Path(__file__).parents[1]
-FOR_DEVELOPERS = {"dev", "docs", "release", "bench"}
+FOR_DEVELOPERS = {"dev", "docs", "lab", "release", "bench"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_every_dependency_has_a_lower_bound_and_the_oldest_one_is_tried(project:
 def test_the_lock_holds_what_is_asked_for(project: dict[str, Any]) -> None:
     """After a change of pyproject.toml: ``make lock``."""
     locked = pinned(ROOT / "release" / "lock.txt")
-    for name in ("dev", "docs", "release"):
+    for name in ("dev", "docs", "lab", "release"):
         for requirement in requirements([*project["dependencies"], *project["optional-dependencies"][name]]):
             if requirement.marker is not None and not requirement.marker.evaluate():
                 continue

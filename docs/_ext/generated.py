@@ -162,7 +162,7 @@ def _group(name: str) -> str:
 
 def public_names() -> list[str]:
     """Return all public names, those that load when asked for included."""
-    return sorted({*s3nb.__all__, "Sandbox"})
+    return sorted({*s3nb.__all__, *s3nb._LAZY}, key=lambda name: (name.lower(), name))
 
 
 def api() -> str:
