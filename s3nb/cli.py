@@ -17,6 +17,7 @@ from typing import Any
 from s3nb import commands, plain
 from s3nb.commands.looking import Contents
 from s3nb.commands.results import as_json
+from s3nb.commands.shells import answers
 from s3nb.errors import BulkError, S3Error
 from s3nb.model import Results, S3Object
 from s3nb.text import plural, size_text, visible
@@ -27,8 +28,8 @@ DONE, FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    answers = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    session = commands.Session("s3nb", ask=_ask if answers else None, lazy=True)
+    asked = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    session = commands.Session("s3nb", ask=_ask if asked else None, lazy=True)
     debug = "--debug" in words
     try:
         try:
@@ -70,6 +71,9 @@ def _ask(question: str) -> str:
 
 
 def _run(words: Sequence[str], session: commands.Session) -> int:
+    if words[:1] == ["__complete"]:  # asked by the script of `s3nb completion`: shell, line, characters that end words
+        print(*answers(words[1], words[2], "".join(words[3:]), commands.VERBS, session), sep="\n")
+        return DONE
     if words[:1] == ["--version"]:
         from s3nb import __version__
 

@@ -70,7 +70,8 @@ FLOORS = [
     ("commands.lines",),
     ("commands.parser", "commands.results"),
     ("commands.session",),
-    ("commands.looking",),
+    ("commands.looking", "commands.complete"),
+    ("commands.shells",),
     ("commands.moving", "commands.here"),
     ("commands.table",),
     ("commands",),
@@ -78,6 +79,7 @@ FLOORS = [
     ("__main__",),
     ("notebook.widget",),
     ("notebook.browser",),
+    ("notebook.complete",),
     ("notebook.magic",),
     ("notebook",),
 ]
@@ -91,7 +93,7 @@ OUTSIDE = {
     "moto": {"sandbox"},
     "werkzeug": {"sandbox"},
     "pyarrow": {"sandbox"},
-    "IPython": {"", "notebook.magic", "notebook.widget"},
+    "IPython": {"", "notebook.complete", "notebook.magic", "notebook.widget"},
     "traitlets": {"notebook.magic", "notebook.widget"},
     "anywidget": {"notebook.widget"},
 }

@@ -160,6 +160,16 @@ def _run_help(here: Here, verb: Sequence[str]) -> None:
     """The parser answers before this."""
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
+
+def _run_completion(here: Here, shell: str) -> str:
+    from s3nb.commands.shells import script
+
+    return script(shell)
+
+
 VERBS = (
     Verb("use", _GROUP, "set, or show, the prefix that keys are relative to", _use, _run_use,
          ("use s3://bucket/data", "use s3://open-data --no-sign-request", "use .."), where="notebook", background=False),
@@ -169,6 +179,8 @@ VERBS = (
          ("config", "config --profile other"), background=False),
     Verb("sandbox", _GROUP, "an S3 server of your own with sample data", _sandbox, _run_sandbox,
          ("sandbox",), background=False),
+    Verb("completion", _GROUP, "print what makes a shell complete words", _completion, _run_completion,
+         ("completion bash",), where="shell", background=False),
     Verb("help", _GROUP, "this; or what there is to know of one verb", _help, _run_help,
          ("help get_many",), background=False),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -62,6 +63,7 @@ class Session:
         self.preview_bytes = 64 * 1024
         self.sandbox: Any = None
         self._make = make
+        self._lock = threading.Lock()
         self._clients: dict[tuple[tuple[str, str], ...], S3] = {}
 
     def client(self, options: Mapping[str, Any] | None = None, root: str | None = None, *, quiet: bool = False) -> S3:
@@ -69,9 +71,10 @@ class Session:
         progress = False if quiet else self.progress
         arguments = {**self.options, **(options or {}), "s3root": root, "progress": progress}
         name = tuple(sorted((k, f"{v!r}@{id(v)}" if k == "session" else repr(v)) for k, v in arguments.items()))
-        if name not in self._clients:
-            self._clients[name] = self._make(tempfile.gettempdir(), **arguments)
-        return self._clients[name]
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = self._make(tempfile.gettempdir(), **arguments)
+            return self._clients[name]
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Return if the user agrees.

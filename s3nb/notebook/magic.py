@@ -20,10 +20,12 @@ from IPython.core.magic import (
 from traitlets import Bool, CFloat, CInt, Enum, TraitError, Unicode, validate
 
 from s3nb import bars, commands
+from s3nb.commands.complete import Completer
 from s3nb.commands.looking import Contents
 from s3nb.config import TransferConfig
 from s3nb.errors import BulkError, S3Error
 from s3nb.jobs import Job, Watch, partial_of
+from s3nb.notebook.complete import matcher
 from s3nb.progress import watching
 from s3nb.text import visible_lines
 from s3nb.uri import split_root
@@ -60,6 +62,8 @@ class S3Magics(Magics):
         self.session = commands.Session(ask=None)
         super().__init__(shell, **settings)
         self.session.facts = self._facts
+        self.completer = Completer(self.session, commands.VERBS)
+        self.matcher = matcher(self.completer, shell)
         self._last_error: S3Error | None = None
         self._last_traceback: TracebackType | None = None
         self._set()
@@ -96,6 +100,8 @@ class S3Magics(Magics):
             session.options.pop("config", None)
         bars.use(self.progress)
         session.preview_bytes = self.preview_bytes
+        self.completer.budget = self.completion_timeout
+        self.completer.page_size = self.page_size
         if self.default_prefix:
             session.root = self.default_prefix
 
@@ -230,6 +236,7 @@ def load(shell: InteractiveShell) -> None:
         return
     magics = S3Magics(shell, parent=shell)
     shell.register_magics(magics)
+    shell.Completer.custom_matchers.append(magics.matcher)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -242,6 +249,8 @@ def unload(shell: InteractiveShell) -> None:
     shell.magics_manager.registry.pop("S3Magics", None)
     bars.use(None)
     if magics is not None:
+        if magics.matcher in shell.Completer.custom_matchers:
+            shell.Completer.custom_matchers.remove(magics.matcher)
         if magics in shell.configurables:
             shell.configurables.remove(magics)
         magics.session.close()
