@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         touch,
         walk,
     )
+    from s3nb.path import S3Path
 
 __version__ = "0.1.0"
 
@@ -108,6 +109,7 @@ __all__ = [
     "S3Error",
     "S3GetObject",
     "S3Object",
+    "S3Path",
     "S3PutObject",
     "S3Reader",
     "S3TextFile",
@@ -146,6 +148,7 @@ _FILES = (
     "BytesInTextModeWarning", "ConditionsIgnoredWarning", "S3Reader", "S3TextFile", "S3Writer", "open", "open_many",
 )  # fmt: skip
 _LAZY = {
+    "S3Path": "s3nb.path",
     "Sandbox": "s3nb.sandbox",
     "S3Browser": "s3nb.notebook.widget",
     **dict.fromkeys((name for name in __all__ if name.islower()), "s3nb.fs"),

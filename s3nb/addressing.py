@@ -10,7 +10,7 @@ from s3nb.errors import InvalidObject, InvalidURL
 from s3nb.model import S3Object
 from s3nb.text import visible
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import as_directory, check_key, is_s3, parse, split_root
+from s3nb.uri import Location, Named, as_directory, check_key, is_s3, parse, split_root
 
 
 class Prefix(NamedTuple):
@@ -43,7 +43,7 @@ class Addresses:
     def wanted(
         self, item: Any, *, info: bool = True, missing_ok: bool = False, version_id: str | None = None
     ) -> Wanted:
-        """Resolve a key, URL, `S3Object`, or anything with ``.key`` (and ``.offset``, ``.length``, ``.version_id``).
+        """Resolve a key, URL, `S3Path`, `S3Object`, or anything with ``.key`` (and ``.offset``, ``.length``, ``.version_id``).
 
         Raises
         ------
@@ -60,12 +60,15 @@ class Addresses:
                     location.bucket, location.key, item.url, base, info=info, missing_ok=missing_ok,
                     version_id=version_id or item._version_id,
                 )  # fmt: skip
-            if not hasattr(item, "key"):
+            if isinstance(item, Named):
+                version_id = version_id or item.version_id
+            elif not hasattr(item, "key"):
                 raise InvalidURL(f"not a key: {visible(repr(item), 100)}; expected a str or an object with a .key")
-            key = item.key
-            offset = _whole(getattr(item, "offset", None), "offset")
-            length = _whole(getattr(item, "length", None), "length")
-            version_id = version_id or getattr(item, "version_id", None)
+            else:
+                key = item.key
+                offset = _whole(getattr(item, "offset", None), "offset")
+                length = _whole(getattr(item, "length", None), "length")
+                version_id = version_id or getattr(item, "version_id", None)
         bucket, name, url = self.locate(key)
         return Wanted(
             bucket,
@@ -81,6 +84,10 @@ class Addresses:
 
     def locate(self, key: Any) -> tuple[str, str, str]:
         """Return bucket, key and URL of an object's name."""
+        if isinstance(key, Named):
+            if self.root is None:
+                return (*check_key(Location(key.bucket, key.key)), key.url)
+            key = key.url  # refused below, as every full URL
         if key is not None and not isinstance(key, str):
             if isinstance(key, os.PathLike):
                 raise InvalidURL(f"a local path is no key: {visible(repr(key), 100)}")
@@ -108,6 +115,8 @@ class Addresses:
 
     def prefix(self, key: Any, *, slash: bool) -> Prefix:
         """Resolve a prefix to list as a directory. ``slash``: results are relative to the URL with a slash at its end."""
+        if isinstance(key, Named):
+            key = key.url
         if isinstance(key, S3Object):
             url = key.url
         elif key is not None and not isinstance(key, str):

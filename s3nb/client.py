@@ -30,7 +30,7 @@ from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import check_bucket, is_s3, parse
+from s3nb.uri import Named, check_bucket, is_s3, parse
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
 from s3nb.wire.xml import parse_buckets
@@ -695,7 +695,7 @@ class S3:
         encryption: Any,
         headers: Any,
     ) -> Placed:
-        if not isinstance(key, str) and key is not None and hasattr(key, "key"):
+        if not isinstance(key, (str, Named)) and key is not None and hasattr(key, "key"):
             content_type = content_type or getattr(key, "content_type", None)
             metadata = metadata or getattr(key, "metadata", None)
             encryption = encryption or getattr(key, "encryption", None)
@@ -814,7 +814,7 @@ class S3:
 
     def _any_url(self, name: Any) -> tuple[str, str, str]:
         """Resolve a key of this client, or a full URL."""
-        if isinstance(name, str) and name[:5].lower() == "s3://":
+        if isinstance(name, Named) or is_s3(name):
             return Addresses(None).locate(name)
         wanted = self._at.wanted(name)
         return wanted.bucket, wanted.key, wanted.url

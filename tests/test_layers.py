@@ -59,6 +59,7 @@ FLOORS = [
     ("fs.change", "fs.globs"),
     ("fs.moving",),
     ("fs",),
+    ("path",),
     ("browsing",),
     ("browsing.advice", "browsing.match", "browsing.details", "browsing.look"),
     ("browsing.level",),

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from s3nb.errors import InvalidURL
 from s3nb.text import visible
-from s3nb.uri import check_key, parse
+from s3nb.uri import Location, Named, check_key, parse
 
 _SCHEME = re.compile(r"s3[an]?://", re.IGNORECASE)
 _EATEN = re.compile(r"s3[an]?:/(?!/)", re.IGNORECASE)  # what pathlib leaves of it
@@ -48,6 +48,10 @@ def address(file: Any, *, literal: bool = False, version_id: str | None = None) 
         text = os.fspath(file)
         if not isinstance(text, str):
             return None
+        if isinstance(file, Named):
+            if file.key:
+                check_key(Location(file.bucket, file.key))
+            return Address(text, file.bucket, file.key, version_id or file.version_id, True)
         if isinstance(getattr(file, "bucket", None), str) and isinstance(getattr(file, "key", None), str):
             literal = True  # it has parsed its URL itself
         if isinstance(file, pathlib.PurePath) and _EATEN.match(text):

@@ -205,6 +205,8 @@ def open(
     every, own = _headers(
         where, codec, metadata, content_type, tags, storage_class, encryption, kms_key, acl, headers
     )  # fmt: skip
+    if client is None and not options:
+        client = getattr(file, "client", None)  # of an `S3Path`
     known = None if client is not None else Masked(options)
     if client is None:
         client = session.client(**options)

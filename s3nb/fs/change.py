@@ -81,7 +81,7 @@ def remove(path: Any, *, client: S3 | None = None, version_id: str | None = None
         os.remove(local(path))
         return
     in_bucket(place, "remove")
-    ask = Asker(core_of(client), "delete")
+    ask = Asker(core_of(client, place), "delete")
     if not place.names_file:
         raise is_a_directory(place) if ask.is_directory(place) else missing(ask, place)
     if not _removed(ask, place):
@@ -170,7 +170,7 @@ def rmtree(
         shutil.rmtree(local(path), ignore_errors, **handler)
         return
     try:
-        _rmtree(core_of(client), place)
+        _rmtree(core_of(client, place), place)
     except OSError as exc:
         if ignore_errors:
             return
@@ -221,7 +221,7 @@ def rmdir(path: Any, *, client: S3 | None = None) -> None:
     in_bucket(place, "rmdir")
     if not place.key:
         raise InvalidURL(f"rmdir: {visible(place.text, 100)} is a bucket, and buckets are not deleted here")
-    ask = Asker(core_of(client), "rmdir")
+    ask = Asker(core_of(client, place), "rmdir")
     first = ask.result(ask.some(place, 2))
     if not first:
         raise missing(ask, place)
@@ -248,7 +248,7 @@ def mkdir(path: Any, mode: int = 0o777, *, client: S3 | None = None) -> None:
         os.mkdir(local(path), mode)
         return
     in_bucket(place, "mkdir")
-    ask = Asker(core_of(client), "mkdir")
+    ask = Asker(core_of(client, place), "mkdir")
     above = place.file_key.rpartition("/")[0]
     parent = ask.some(Spot(place.bucket, above, place.text)) if above else None
     _refuse_existing(ask, place)
@@ -274,7 +274,7 @@ def makedirs(name: Any, mode: int = 0o777, exist_ok: bool = False, *, client: S3
         os.makedirs(local(name), mode, exist_ok)
         return
     in_bucket(place, "makedirs")
-    ask = Asker(core_of(client), "mkdir")
+    ask = Asker(core_of(client, place), "mkdir")
     if not _refuse_existing(ask, place, exist_ok):
         _mark(ask, place)
 
@@ -315,7 +315,7 @@ def touch(path: Any, mode: int = 0o666, exist_ok: bool = True, *, client: S3 | N
         return
     if not in_bucket(place, "touch").names_file:
         raise is_a_directory(place)
-    core = core_of(client)
+    core = core_of(client, place)
     headers = [("Content-Type", "binary/octet-stream")]
     placed = Placed(place.bucket, place.key, place.url, headers, exclusive=True)
     stored: Stored = core.run(PutTask(core.scope("touch", 1), placed, source_of(b"")))

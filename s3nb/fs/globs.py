@@ -74,8 +74,8 @@ def iglob(
     if place is None and root is None:
         where = local(pathname)
         return _glob.iglob(where, root_dir=root_dir, recursive=recursive, include_hidden=include_hidden)
-    core = core_of(client)
-    rules = _Rules(recursive, include_hidden)
+    core = core_of(client, place, root)
+    rules = Rules(recursive, include_hidden)
     if place is not None:
         in_bucket(place, "glob")
         head = place.text[: len(place.text) - len(place.key)]
@@ -87,11 +87,13 @@ def iglob(
     return (head + found for found in Globber(core, base, rules).matches(pattern))
 
 
-class _Rules:
+class Rules:
     """What the wildcards mean."""
 
-    def __init__(self, recursive: bool, hidden: bool) -> None:
+    def __init__(self, recursive: bool, hidden: bool, *, fold: bool = False) -> None:
         self.recursive = recursive
+        self._fold = fold
+        self.flags = re.DOTALL | (re.IGNORECASE if fold else 0)
         name_start = r"(?!\.{1,2}(?:/|\Z))" if hidden else r"(?!\.)"
         self._start = name_start + r"(?=[^/])"
         self._name = self._start + "[^/]+"
@@ -99,9 +101,30 @@ class _Rules:
     def deep(self, segment: str) -> bool:
         return self.recursive and segment == "**"
 
+    def literal(self, segment: str) -> str | None:
+        """Return the one name that a pattern matches; None if it matches several."""
+        if not _LITERAL.fullmatch(segment) or (self._fold and segment.lower() != segment.upper()):
+            return None
+        return _ESCAPED.sub(r"\1", segment)
+
+    def head(self, segment: str) -> str:
+        """Return what all names begin with that a pattern matches."""
+        found = _LITERAL.match(segment)
+        return "" if found is None or self._fold else _ESCAPED.sub(r"\1", found[0])
+
+    def leading(self, segments: list[str]) -> tuple[str, list[str]]:
+        """Split off the names that are literal; they come back joined, with a slash at their end."""
+        names: list[str] = []
+        for n, segment in enumerate(segments):
+            name = self.literal(segment)
+            if name is None:
+                return "".join(names), segments[n:]
+            names.append(f"{name}/" if segment or n < len(segments) - 1 else "")
+        return "".join(names), []
+
     def one(self, segment: str) -> str:
         """Return the regular expression of a name."""
-        literal = literally(segment)
+        literal = self.literal(segment)
         if literal is not None:
             return re.escape(literal)
         start = r"(?=[^/])" if segment.startswith(".") else self._start
@@ -116,18 +139,13 @@ class _Rules:
                 out += f"(?:{self._name}(?:/{self._name})*)?" if last else f"(?:{self._name}/)*"
             else:
                 out += self.one(segment) + ("" if last else "/")
-        return re.compile(out, re.DOTALL)
-
-
-def literally(segment: str) -> str | None:
-    """Return the one name that a pattern matches; None if it has wildcards."""
-    return _ESCAPED.sub(r"\1", segment) if _LITERAL.fullmatch(segment) else None
+        return re.compile(out, self.flags)
 
 
 class Globber:
     """Finds what matches below a literal directory; yields paths relative to it."""
 
-    def __init__(self, core: Core, base: Spot, rules: _Rules) -> None:
+    def __init__(self, core: Core, base: Spot, rules: Rules) -> None:
         self._core = core
         self._base = base
         self._rules = rules
@@ -139,7 +157,7 @@ class Globber:
             yield from self._below("", segments)
             return
         literal = []
-        while (name := literally(segments[0])) is not None:
+        while (name := self._rules.literal(segments[0])) is not None:
             literal.append(name + "/")
             segments.pop(0)
         yield from self._flat("".join(literal), segments)
@@ -150,8 +168,8 @@ class Globber:
         if only_folders:
             segments = segments[:-1]
         expected = self._rules.all(segments)
-        head = literally(segments[0]) if len(segments) > 1 else None
-        head = head if head is not None else _ESCAPED.sub(r"\1", _LITERAL.match(segments[0])[0])  # type: ignore[index]
+        head = self._rules.literal(segments[0]) if len(segments) > 1 else None
+        head = head if head is not None else self._rules.head(segments[0])
         prefix = self._base.prefix + at
         line: list[str] = []  # the directories that the last key was in
         files: list[str] = []  # that matched, and may be directories as well: further keys begin as they do
@@ -179,7 +197,7 @@ class Globber:
 
     def _below(self, at: str, segments: list[str]) -> Iterator[str]:
         """Match level by level, without ``**``."""
-        literal, rest = _leading(segments)
+        literal, rest = self._rules.leading(segments)
         at += literal
         if rest:
             yield from self._level(at, rest, self._asked(at, rest))
@@ -196,12 +214,12 @@ class Globber:
     def _asked(self, at: str, segments: list[str]) -> Iterator[Entry]:
         """Ask for the names in ``at`` that begin as the next one does."""
         prefix = self._base.prefix + at
-        head = _ESCAPED.sub(r"\1", _LITERAL.match(segments[0])[0])  # type: ignore[index]
+        head = self._rules.head(segments[0])
         pages = listing.begun(self._core.scope("glob"), self._base.bucket, prefix + head, delimiter="/")
         return entries_at(self._core, Spot(self._base.bucket, prefix, prefix), pages, must=False)
 
     def _level(self, at: str, segments: list[str], entries: Iterator[Entry]) -> Iterator[str]:
-        expected = re.compile(self._rules.one(segments[0]), re.DOTALL)
+        expected = re.compile(self._rules.one(segments[0]), self._rules.flags)
         rest = segments[1:]
         matching = (e for e in entries if expected.fullmatch(e.name))
         if not rest:
@@ -211,7 +229,7 @@ class Globber:
         if rest == [""]:
             yield from folders
             return
-        literal, behind = _leading(rest)
+        literal, behind = self._rules.leading(rest)
         if behind:
             for folder, found in ahead(folders, lambda f: self._asked(f + literal, behind)):
                 yield from self._level(folder + literal, behind, found)
@@ -221,17 +239,6 @@ class Globber:
         for folder, asked in ahead(folders, lambda f: self._probe(ask, f + tail)):
             if ask.any(asked):
                 yield folder + tail
-
-
-def _leading(segments: list[str]) -> tuple[str, list[str]]:
-    """Split off the names that are literal; they come back joined, with a slash at their end."""
-    names: list[str] = []
-    for n, segment in enumerate(segments):
-        name = literally(segment)
-        if name is None:
-            return "".join(names), segments[n:]
-        names.append(f"{name}/" if segment or n < len(segments) - 1 else "")
-    return "".join(names), []
 
 
 def ahead(items: Iterable[Item], start: Callable[[Item], Asked]) -> Iterator[tuple[Item, Asked]]:

@@ -30,7 +30,7 @@ def isfile(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
         return os.path.isfile(local(path))
     if not place.names_file:
         return False
-    ask = Asker(core_of(client), "isfile")
+    ask = Asker(core_of(client, place), "isfile")
     return _allowed(on_forbidden, lambda: ask.found(ask.head(place)) is not None)
 
 
@@ -44,7 +44,7 @@ def isdir(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -
         return os.path.isdir(local(path))
     if not place.bucket:
         return True
-    ask = Asker(core_of(client), "isdir")
+    ask = Asker(core_of(client, place), "isdir")
     return _allowed(on_forbidden, lambda: ask.is_directory(place))
 
 
@@ -63,7 +63,7 @@ def exists(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
         return os.path.exists(local(path))
     if not place.bucket:
         return True
-    ask = Asker(core_of(client), "exists")
+    ask = Asker(core_of(client, place), "exists")
     if place.version_id is not None:
         return _allowed(on_forbidden, lambda: ask.found(ask.head(place)) is not None)
     if not place.names_file:
@@ -114,7 +114,7 @@ def stat(
         return os.stat(local(path), follow_symlinks=follow_symlinks)
     if not place.bucket:
         return stat_of_directory(place)
-    return stat_at(Asker(core_of(client), "stat"), place)
+    return stat_at(Asker(core_of(client, place), "stat"), place)
 
 
 def stat_at(ask: Asker, place: Spot) -> StatResult:
@@ -155,7 +155,7 @@ def samefile(path1: Any, path2: Any, *, client: S3 | None = None) -> bool:
         stat(path1, client=client)
         stat(path2, client=client)
         return False
-    ask = Asker(core_of(client), "stat")
+    ask = Asker(core_of(client, one, two), "stat")
     first, second = _both(ask, in_bucket(one, "samefile"), in_bucket(two, "samefile"))
     return (first.st_dev, first.st_ino, first.version_id) == (second.st_dev, second.st_ino, second.version_id)
 

@@ -74,16 +74,38 @@ def copy(source: Any, target: Any, *, client: S3 | None = None, version_id: str 
     here, there = spot(source, version_id), spot(target)
     if here is None and there is None:
         return str(shutil.copy(local(source), local(target)))
-    at = client_of(client)
+    if there is not None:
+        name = os.path.basename(os.fspath(local(source))) if here is None else here.key.rpartition("/")[2]
+        there = _into(client_of(client, here, there), there, name)
+    return _copy_to(client_of(client, here, there), source, here, there, target)
+
+
+def copy_exactly(source: Any, target: Any, *, client: S3 | None = None) -> str:
+    """Copy a file to this very name; a directory that is there is in the way.
+
+    Raises
+    ------
+    IsADirectoryError
+        The target is a directory.
+    """
+    here, there = spot(source), spot(target)
+    at = client_of(client, here, there)
+    if there is None:
+        if os.path.isdir(local(target)):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(local(target)))
+    elif _into(at, there, "x") is not there:
+        raise is_a_directory(there)
+    return _copy_to(at, source, here, there, target)
+
+
+def _copy_to(at: S3, source: Any, here: Spot | None, there: Spot | None, target: Any) -> str:
     if here is None:
         assert there is not None
-        return _upload(at, Path(local(source)), _into(at, there, os.path.basename(os.fspath(local(source)))))
+        return _upload(at, Path(local(source)), there)
     in_bucket(here, "copy")
-    name = here.key.rpartition("/")[2]
     if there is None:
-        return _download(at, here, Path(local(target)), name)
-    there = _into(at, there, name)
-    if (here.bucket, here.key) == (there.bucket, there.key) and version_id is None:
+        return _download(at, here, Path(local(target)), here.key.rpartition("/")[2])
+    if (here.bucket, here.key) == (there.bucket, there.key) and here.version_id is None:
         raise shutil.SameFileError(f"source and target are the same file: {visible(here.text, 300)}")
     _copy(at, here, there, None)
     return there.text
@@ -213,7 +235,7 @@ def copytree(
     if options or symlinks:
         given = sorted([*options, *(["symlinks"] if symlinks else [])])
         raise TypeError(f"copytree: {', '.join(given)} is for local trees")
-    at = client_of(client)
+    at = client_of(client, here, there)
     if there is None:
         assert here is not None
         _tree_down(at, in_bucket(here, "copytree"), Path(local(target)), ignore, dirs_exist_ok)
@@ -365,7 +387,7 @@ def rename(source: Any, target: Any, *, recursive: bool = False, client: S3 | No
         raise OSError(
             errno.EXDEV, "one of them is in S3, the other is not: move() does that", str(source), None, str(target)
         )
-    at = client_of(client)
+    at = client_of(client, here, there)
     in_bucket(here, "rename")
     in_bucket(there, "rename")
     if not here.key or not there.key:
@@ -460,7 +482,7 @@ def move(source: Any, target: Any, *, client: S3 | None = None) -> str:
     here, there = spot(source), spot(target)
     if here is None and there is None:
         return str(shutil.move(local(source), local(target)))
-    at = client_of(client)
+    at = client_of(client, here, there)
     if here is None:
         assert there is not None
         return _move_up(at, Path(local(source)), _into(at, there, Path(local(source)).name))

@@ -119,7 +119,7 @@ def listdir(path: Any = ".", *, client: S3 | None = None) -> list[str]:
     place = spot(path)
     if place is None:
         return os.listdir(local(path))
-    return list(dict.fromkeys(entry.name for entry in entries_at(core_of(client), place)))
+    return list(dict.fromkeys(entry.name for entry in entries_at(core_of(client, place), place)))
 
 
 def scandir(path: Any = ".", *, client: S3 | None = None) -> Any:
@@ -136,7 +136,7 @@ def scandir(path: Any = ".", *, client: S3 | None = None) -> Any:
     place = spot(path)
     if place is None:
         return os.scandir(local(path))
-    found = entries_at(core_of(client), place)
+    found = entries_at(core_of(client, place), place)
     first = next(found, None)  # errors now, as with os.scandir
     return Scan(_after(first, found))
 
@@ -206,7 +206,7 @@ def walk(
     place = spot(top)
     if place is None:
         return os.walk(local(top), topdown, onerror, followlinks)
-    core = core_of(client)
+    core = core_of(client, place)
     if topdown or not place.bucket:
         return _down(core, place, onerror)
     return _up(core, place, onerror)
@@ -323,7 +323,7 @@ def find(path: Any, *, client: S3 | None = None, detail: bool = False) -> Iterat
     place = spot(path)
     if place is None:
         return _find_local(os.fspath(local(path)), detail)
-    return (entry if detail else entry.path for entry in files_below(core_of(client), in_bucket(place, "find")))
+    return (entry if detail else entry.path for entry in files_below(core_of(client, place), in_bucket(place, "find")))
 
 
 def files_below(core: Core, place: Spot) -> Iterator[Entry]:

@@ -11,7 +11,7 @@ from s3nb.core import Core
 from s3nb.errors import InvalidURL
 from s3nb.files.address import Address, address
 from s3nb.text import visible
-from s3nb.uri import Named, as_prefix
+from s3nb.uri import Location, Named, as_prefix, check_key
 
 _SERVICE = ("s3://", "s3a://", "s3n://")
 
@@ -23,6 +23,7 @@ class Spot(NamedTuple):
     key: str
     text: str
     version_id: str | None = None
+    client: S3 | None = None  # that the path itself brings along
 
     @property
     def url(self) -> str:
@@ -59,7 +60,9 @@ def spot(path: Any, version_id: str | None = None) -> Spot | None:
     cannot turn into something else, so ``?versionId=`` is part of it here.
     """
     if isinstance(path, Named):
-        return Spot(path.bucket, path.key, fspath(path), version_id or path.version_id)
+        if path.key:
+            check_key(Location(path.bucket, path.key))
+        return Spot(path.bucket, path.key, fspath(path), version_id or path.version_id, getattr(path, "client", None))
     if isinstance(path, str) and path.lower() in _SERVICE:
         return Spot("", "", path)
     where = address(path, literal=True, version_id=version_id)
@@ -96,11 +99,14 @@ def in_bucket(place: Spot, what: str) -> Spot:
     return place
 
 
-def client_of(client: S3 | None) -> S3:
-    """Return ``client``, or the client that everything by path shares."""
-    return session.client() if client is None else client
+def client_of(client: S3 | None, *places: Spot | None) -> S3:
+    """Return ``client``; or the one that a path brings along; or the client that everything by path shares."""
+    if client is not None:
+        return client
+    brought = (place.client for place in places if place is not None and place.client is not None)
+    return next(brought, None) or session.client()
 
 
-def core_of(client: S3 | None) -> Core:
-    """Return what runs the requests of a client."""
-    return client_of(client)._alive()
+def core_of(client: S3 | None, *places: Spot | None) -> Core:
+    """Return what runs the requests of that client."""
+    return client_of(client, *places)._alive()

@@ -1,0 +1,585 @@
+"""`S3Path`: objects and directories of S3 in the manner of `pathlib`.
+
+The names and meanings are those of `pathlib.Path` (and, where they are newer, of Python 3.14's). What differs: a key is literal, so
+nothing is normalised; there is no current directory, so every path is absolute; a slash at the end stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import total_ordering
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
+
+from s3nb import fs
+from s3nb.client import S3
+from s3nb.errors import InvalidURL, NotFound, UnsafeKey
+from s3nb.files import open as open_file
+from s3nb.fs.ask import StatResult
+from s3nb.fs.globs import Globber, Rules
+from s3nb.fs.moving import copy_exactly
+from s3nb.fs.tree import Entry
+from s3nb.fs.where import Spot, client_of, spot
+from s3nb.model import S3Object
+from s3nb.text import visible
+from s3nb.uri import Named, check_bucket
+
+
+@total_ordering
+class S3Path(Named, os.PathLike[str]):
+    """A path in S3: a bucket and a literal key. Making one, and taking it apart, makes no request.
+
+    Parameters
+    ----------
+    *parts : str or path
+        ``S3Path("s3://bucket/key")``, or a bucket and a key, ``S3Path("bucket", "key")``; further parts are joined, as by
+        ``/``.
+    version_id : str, optional
+        Names one version of the object. Paths made from this one do not inherit it.
+    client : S3, optional
+        What asks and moves, for this path and all made from it. Default: the shared client (`s3nb.session`).
+
+    Examples
+    --------
+    >>> path = S3Path("s3://bucket/data") / "2026" / "a.csv.gz"
+    >>> path.bucket, path.key, path.name, path.stem, path.suffixes
+    ('bucket', 'data/2026/a.csv.gz', 'a.csv.gz', 'a.csv', ['.csv', '.gz'])
+    >>> str(path.parent)
+    's3://bucket/data/2026'
+    """
+
+    __slots__ = ("_entry", "bucket", "client", "key", "version_id")
+
+    def __init__(self, *parts: Any, version_id: str | None = None, client: S3 | None = None) -> None:
+        if not parts:
+            raise TypeError("S3Path needs an s3:// URL, or a bucket and a key")
+        first, *rest = parts
+        if isinstance(first, S3Object):
+            first = first.url
+        place = spot(first)
+        if place is not None:
+            bucket, key = place.bucket, place.key
+            version_id = version_id or place.version_id
+        elif isinstance(first, str):
+            check_bucket(first, first)
+            bucket, key = first, rest.pop(0) if rest else ""
+            if not isinstance(key, str):
+                raise TypeError(f"a key is a str, not {type(key).__name__}")
+        else:
+            raise TypeError(f"no path in S3: {visible(repr(first), 200)}")
+        if not bucket:
+            raise InvalidURL(f"no bucket in {visible(repr(first), 100)}")
+        self.bucket = bucket
+        self.key = key
+        self.version_id = version_id
+        self.client = client if client is not None else getattr(first, "client", None)
+        self._entry: Entry | None = None
+        if rest:
+            joined = self.joinpath(*rest)
+            self.bucket, self.key, self.version_id = joined.bucket, joined.key, joined.version_id
+
+    def with_segments(self, *parts: Any) -> S3Path:
+        """Return a path of these parts, with the same client."""
+        return type(self)(*parts, client=self.client)
+
+    def _with_key(self, key: str) -> S3Path:
+        return type(self)(self.bucket, key, client=self.client)
+
+    def with_version(self, version_id: str | None) -> S3Path:
+        """Return the path of one version of this object; None: of whichever is current."""
+        return type(self)(self.bucket, self.key, version_id=version_id, client=self.client)
+
+    # -- as a value -----------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __fspath__(self) -> str:
+        """Return the URL, for code that only knows strings. It is no local path."""
+        return self.url
+
+    __vfspath__ = __fspath__
+
+    def __repr__(self) -> str:
+        version = f", version_id={self.version_id!r}" if self.version_id is not None else ""
+        return f"{type(self).__name__}({self.url!r}{version})"
+
+    def as_uri(self) -> str:
+        """Return the URL, ``s3://bucket/key``, the key as it is."""
+        return self.url
+
+    as_posix = as_uri
+
+    def __hash__(self) -> int:
+        return hash((self.bucket, self.key, self.version_id))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, S3Path):
+            return NotImplemented
+        return (self.bucket, self.key, self.version_id) == (other.bucket, other.key, other.version_id)
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, S3Path):
+            return NotImplemented
+        return (self.bucket, self.key, self.version_id or "") < (other.bucket, other.key, other.version_id or "")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.bucket, self.key, self.version_id, self.client)
+
+    # -- taken apart ------------------------------------------------------------------------------------
+
+    @property
+    def drive(self) -> str:
+        """``s3://bucket``."""
+        return f"s3://{self.bucket}"
+
+    @property
+    def root(self) -> str:
+        """A slash."""
+        return "/"
+
+    @property
+    def anchor(self) -> str:
+        """``s3://bucket/``."""
+        return f"s3://{self.bucket}/"
+
+    @property
+    def _names(self) -> list[str]:
+        """What is between the slashes of the key; one at its end is left out."""
+        return self.key.removesuffix("/").split("/") if self.key else []
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The anchor, and the names between the slashes; an empty one for each two slashes in a row."""
+        return (self.anchor, *self._names)
+
+    @property
+    def name(self) -> str:
+        """What is behind the last slash, but for one at the end; empty for a bucket."""
+        names = self._names
+        return names[-1] if names else ""
+
+    @property
+    def suffix(self) -> str:
+        """The last ending of the name, with its dot."""
+        at = self.name.rfind(".")
+        return self.name[at:] if 0 < at < len(self.name) - 1 else ""
+
+    @property
+    def suffixes(self) -> list[str]:
+        """All endings of the name."""
+        name = self.name
+        return [] if name.endswith(".") else [f".{part}" for part in name.lstrip(".").split(".")[1:]]
+
+    @property
+    def stem(self) -> str:
+        """The name without its last ending."""
+        suffix = self.suffix
+        return self.name[: -len(suffix)] if suffix else self.name
+
+    @property
+    def parent(self) -> S3Path:
+        """The directory it is in; the bucket's is itself."""
+        names = self._names
+        if not names:
+            return self
+        above = "/".join(names[:-1])
+        if len(names) > 1 and names[-2] == "":
+            above += "/"  # two slashes in a row belong to the directory, or joining would lose one
+        return self._with_key(above)
+
+    @property
+    def parents(self) -> Sequence[S3Path]:
+        """All directories it is in, the nearest first, the bucket last."""
+        found: list[S3Path] = []
+        path = self
+        while path.key:
+            path = path.parent
+            found.append(path)
+        return tuple(found)
+
+    def joinpath(self, *parts: Any) -> S3Path:
+        """Join names, as ``/`` does: one slash between them where there is none.
+
+        An ``s3://`` URL, or an `S3Path`, starts anew; nothing else does, and ``..`` goes nowhere: keys may hold both.
+        """
+        path = self
+        for part in parts:
+            place = spot(part)
+            if place is not None:
+                path = part if isinstance(part, S3Path) else type(self)(part, client=self.client)
+                continue
+            if isinstance(part, PurePath):
+                part = part.as_posix()
+            if not isinstance(part, str):
+                raise TypeError(f"cannot join {type(part).__name__} to a path in S3")
+            above = Spot(path.bucket, path.key, "").prefix
+            path = path._with_key(above + part)
+        return path
+
+    def __truediv__(self, part: Any) -> S3Path:
+        if not isinstance(part, (str, os.PathLike)):
+            return NotImplemented
+        return self.joinpath(part)
+
+    def __rtruediv__(self, before: Any) -> S3Path:
+        return self if isinstance(before, (str, os.PathLike)) else NotImplemented  # every path here is absolute
+
+    def with_name(self, name: str) -> S3Path:
+        """Return the path with another name.
+
+        Raises
+        ------
+        ValueError
+            It has none (a bucket), or the new one is none.
+        """
+        if not self.name:
+            raise ValueError(f"{self!r} has an empty name")
+        if not name or "/" in name:
+            raise ValueError(f"Invalid name {name!r}")
+        return self.parent.joinpath(name)
+
+    def with_stem(self, stem: str) -> S3Path:
+        """Return the path with another stem, and the same last ending."""
+        if not stem and self.suffix:
+            raise ValueError(f"{self!r} has a non-empty suffix")
+        return self.with_name(stem + self.suffix)
+
+    def with_suffix(self, suffix: str) -> S3Path:
+        """Return the path with another last ending; an empty one takes it away."""
+        if "/" in suffix or (suffix and not suffix.startswith(".")) or suffix == ".":
+            raise ValueError(f"Invalid suffix {suffix!r}")
+        return self.with_name(self.stem + suffix)
+
+    def is_relative_to(self, other: Any, *more: Any) -> bool:
+        """Say whether it is the other, or below it."""
+        base = self._other(other, *more)
+        below = Spot(base.bucket, base.key, "").prefix
+        return self.bucket == base.bucket and (self.key.startswith(below) or self.key == base.key)
+
+    def relative_to(self, other: Any, *more: Any) -> PurePosixPath:
+        """Return what is behind the other, as a relative `pathlib` path.
+
+        Raises
+        ------
+        ValueError
+            It is not below the other.
+        UnsafeKey
+            (Also a `ValueError`.) A `pathlib` path would not be the same: ``//``, ``.``; or would climb: ``..``.
+        """
+        if not self.is_relative_to(other, *more):
+            raise ValueError(f"{self.url!r} is not in the subpath of {str(other)!r}")
+        base = self._other(other, *more)
+        rest = self.key[len(Spot(base.bucket, base.key, "").prefix) :].removesuffix("/")
+        path = PurePosixPath(rest)
+        if (str(path) != rest and rest) or ".." in path.parts:
+            raise UnsafeKey(
+                f"no relative path is the same as {visible(repr(rest), 200)}", bucket=self.bucket, key=self.key
+            )
+        return path
+
+    def _other(self, other: Any, *more: Any) -> S3Path:
+        path = other if isinstance(other, S3Path) else type(self)(other)
+        return path.joinpath(*more)
+
+    def full_match(self, pattern: Any, *, case_sensitive: bool | None = None) -> bool:
+        """Say whether the whole key matches a shell pattern (or the whole URL, if the pattern is one); ``**``: any directories."""
+        text = str(pattern)
+        place = spot(pattern)
+        if place is not None:
+            if place.bucket != self.bucket:
+                return False
+            text = place.key
+        return self._matches(text.split("/"), self._names, case_sensitive)
+
+    def match(self, pattern: Any, *, case_sensitive: bool | None = None) -> bool:
+        """Say whether the last names match a shell pattern, one each."""
+        text = str(pattern)
+        if spot(pattern) is not None:
+            return self.full_match(pattern, case_sensitive=case_sensitive)
+        if not text:
+            raise ValueError("empty pattern")
+        wanted = text.removesuffix("/").split("/")
+        names = self._names
+        return len(names) >= len(wanted) and self._matches(wanted, names[-len(wanted) :], case_sensitive)
+
+    @staticmethod
+    def _matches(pattern: list[str], names: list[str], case_sensitive: bool | None) -> bool:
+        expected = Rules(recursive=True, hidden=True).all(pattern).pattern
+        flags = re.DOTALL | (re.IGNORECASE if case_sensitive is False else 0)
+        return re.fullmatch(expected, "/".join(names), flags) is not None
+
+    def is_absolute(self) -> bool:
+        """Say yes."""
+        return True
+
+    def absolute(self) -> S3Path:
+        """Return the path itself."""
+        return self
+
+    def resolve(self, strict: bool = False) -> S3Path:
+        """Return the path itself: S3 has no links, and ``..`` is a name. ``strict``: it must be there."""
+        if strict:
+            self.stat()
+        return self
+
+    # -- what is there ----------------------------------------------------------------------------------
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether a file or directory is there. Errors and requests as for `s3nb.exists`."""
+        return fs.exists(self, client=self.client)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether an object is there. One HEAD."""
+        return fs.isfile(self, client=self.client)
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether anything is below it. One LIST of one key."""
+        return fs.isdir(self, client=self.client)
+
+    def is_symlink(self) -> bool:
+        """Say no: S3 has no links."""
+        return False
+
+    is_junction = is_mount = is_socket = is_fifo = is_block_device = is_char_device = is_symlink
+
+    @property
+    def info(self) -> PathInfo:
+        """What is known of it without asking, if it comes from a listing; else what is asked for once."""
+        return PathInfo(self, self._entry)
+
+    def stat(self, *, follow_symlinks: bool = True) -> StatResult:
+        """Return size, time, ETag, ... One HEAD. As `s3nb.stat`."""
+        found = fs.stat(self, client=self.client)
+        assert isinstance(found, StatResult)
+        return found
+
+    lstat = stat
+
+    def samefile(self, other: Any) -> bool:
+        """Say whether the other names the same. Both must be there."""
+        return fs.samefile(self, other, client=self.client)
+
+    def iterdir(self) -> Iterator[S3Path]:
+        """Yield what is in the directory, by key; each ``info`` answers from the listing."""
+        files: list[str] = []  # that may be directories as well: further names begin as they do
+        for entry in fs.scandir(self, client=self.client):
+            while files and not entry.name.startswith(files[-1]):
+                files.pop()
+            if entry.is_file():
+                files.append(entry.name)
+            elif entry.name in files:
+                continue
+            found = self._with_key(entry.key.removesuffix("/"))
+            found._entry = entry
+            yield found
+
+    def walk(
+        self, top_down: bool = True, on_error: Callable[[OSError], object] | None = None, follow_symlinks: bool = False
+    ) -> Iterator[tuple[S3Path, list[str], list[str]]]:
+        """Walk the tree, as `s3nb.walk`: path, names of directories, names of files."""
+        at = len(self.anchor)
+        for path, folders, files in fs.walk(self, top_down, on_error, client=self.client):
+            yield self._with_key(path[at:]), folders, files
+
+    def glob(
+        self, pattern: Any, *, case_sensitive: bool | None = None, recurse_symlinks: bool = False
+    ) -> Iterator[S3Path]:
+        """Yield the files and directories below that match a shell pattern, hidden ones too. Requests as for `s3nb.glob`."""
+        text = str(pattern)
+        if spot(pattern) is not None:
+            raise ValueError(f"the pattern is relative to the path: {visible(text, 200)}")
+        if not text:
+            raise ValueError(f"Unacceptable pattern: {text!r}")
+        base = Spot(self.bucket, Spot(self.bucket, self.key, "").prefix, self.url)
+        rules = Rules(recursive=True, hidden=True, fold=case_sensitive is False)
+        for found in Globber(client_of(self.client)._alive(), base, rules).matches(text):
+            yield self._with_key(base.key + found.removesuffix("/"))
+
+    def rglob(
+        self, pattern: Any, *, case_sensitive: bool | None = None, recurse_symlinks: bool = False
+    ) -> Iterator[S3Path]:
+        """Yield what matches at any depth. One flat listing."""
+        return self.glob(f"**/{pattern}", case_sensitive=case_sensitive)
+
+    # -- bytes ------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Open the file, as `s3nb.open`, which has the options."""
+        options.setdefault("client", self.client)
+        return open_file(self, mode, buffering, encoding, errors, newline, version_id=self.version_id, **options)
+
+    def read_bytes(self) -> bytes:
+        """Return all bytes. One request for a small object, several in parallel for a large one."""
+        with self.open("rb") as file:
+            data: bytes = file.read()
+        return data
+
+    def read_text(self, encoding: str | None = None, errors: str | None = None, newline: str | None = None) -> str:
+        """Return all text; UTF-8 unless said otherwise."""
+        with self.open("r", encoding=encoding, errors=errors, newline=newline) as file:
+            text: str = file.read()
+        return text
+
+    def write_bytes(self, data: Any) -> int:
+        """Make the object of these bytes; returns their number."""
+        view = memoryview(data)
+        with self.open("wb") as file:
+            file.write(view)
+        return view.nbytes
+
+    def write_text(
+        self, data: str, encoding: str | None = None, errors: str | None = None, newline: str | None = None
+    ) -> int:
+        """Make the object of this text; UTF-8 unless said otherwise; returns the number of characters."""
+        if not isinstance(data, str):
+            raise TypeError(f"data must be str, not {type(data).__name__}")
+        with self.open("wt", encoding=encoding, errors=errors, newline=newline) as file:
+            file.write(data)
+        return len(data)
+
+    def __open_reader__(self) -> Any:
+        return self.open("rb")
+
+    def __open_writer__(self, mode: str = "w") -> Any:
+        return self.open(f"{mode}b")
+
+    def __open_rb__(self, buffering: int = -1) -> Any:
+        return self.open("rb", buffering)
+
+    def __open_wb__(self, buffering: int = -1) -> Any:
+        return self.open("wb", buffering)
+
+    # -- changes ----------------------------------------------------------------------------------------
+
+    def touch(self, mode: int = 0o666, exist_ok: bool = True) -> None:
+        """Make an empty file unless there is one, as `s3nb.touch`."""
+        fs.touch(self, mode, exist_ok, client=self.client)
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        """Make a directory, a marker, as `s3nb.mkdir`; with ``parents`` as `s3nb.makedirs`."""
+        if parents or exist_ok:
+            if not parents and not fs.isdir(self.parent, client=self.client):
+                fs.stat(self.parent, client=self.client)
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.parent.url)
+            fs.makedirs(self, mode, exist_ok, client=self.client)
+        else:
+            fs.mkdir(self, mode, client=self.client)
+
+    def rmdir(self) -> None:
+        """Delete an empty directory, as `s3nb.rmdir`."""
+        fs.rmdir(self, client=self.client)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Delete the file (or this version of it), as `s3nb.remove`."""
+        try:
+            fs.remove(self, client=self.client)
+        except NotFound:
+            if not missing_ok:
+                raise
+
+    def rename(self, target: Any) -> S3Path:
+        """Rename the file, or the directory with all below it, as `s3nb.rename`; returns the new path."""
+        fs.rename(self, target, recursive=True, client=self.client)
+        made: S3Path = self._other_place(target)
+        return made
+
+    replace = rename
+
+    def copy(self, target: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False) -> Any:
+        """Copy the file, or the directory with all below it, to this very name, in S3 or here.
+
+        Returns
+        -------
+        S3Path or pathlib.Path
+            The copy. Within S3 no byte comes here, and metadata are kept; to here, ``preserve_metadata`` keeps the time.
+        """
+        if self._is_file_to_copy():
+            copied = copy_exactly(self, target, client=self.client)
+        else:
+            copied = fs.copytree(self, target, dirs_exist_ok=True, client=self.client)
+        made = self._other_place(copied)
+        if preserve_metadata and isinstance(made, Path) and made.is_file():
+            time = self.stat().st_mtime
+            os.utime(made, (time, time))
+        return made
+
+    def _is_file_to_copy(self) -> bool:
+        return Spot(self.bucket, self.key, "").names_file and self.is_file()
+
+    def copy_into(self, target_dir: Any, **options: Any) -> Any:
+        """Copy it, under its name, into a directory, in S3 or here. Returns the copy."""
+        return self.copy(self._in(target_dir), **options)
+
+    def move(self, target: Any) -> Any:
+        """Move it to this very name, in S3 or here: the source goes when the copy is there. Returns the new path."""
+        if spot(target) is not None:
+            return self.rename(target)
+        if os.path.isdir(target):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(target))
+        return Path(fs.move(self, target, client=self.client))
+
+    def move_into(self, target_dir: Any) -> Any:
+        """Move it, under its name, into a directory, in S3 or here. Returns the new path."""
+        return self.move(self._in(target_dir))
+
+    def _in(self, target: Any) -> Any:
+        if not self.name:
+            raise ValueError(f"{self!r} has an empty name")
+        return self._other_place(target) / self.name
+
+    def _other_place(self, target: Any) -> Any:
+        if isinstance(target, S3Path):
+            return target
+        return Path(target) if spot(target) is None else type(self)(target, client=self.client)
+
+
+class PathInfo:
+    """Whether a path is there, and what it is (Python 3.14's ``pathlib.types.PathInfo``); asks once, if at all."""
+
+    def __init__(self, path: S3Path, entry: Entry | None) -> None:
+        self._path = path
+        self._entry = entry
+        self._known: dict[str, bool] = {}
+        if entry is not None:
+            self._known = {"exists": True, "file": entry.is_file(), "dir": entry.is_dir()}
+
+    def _ask(self, what: str, look: Callable[[], bool]) -> bool:
+        if what not in self._known:
+            self._known[what] = look()
+        return self._known[what]
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether it is there."""
+        return self._ask("exists", self._path.exists)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether it is a file."""
+        return self._ask("file", self._path.is_file)
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Say whether it is a directory."""
+        return self._ask("dir", self._path.is_dir)
+
+    def is_symlink(self) -> bool:
+        """Say no."""
+        return False
+
+    def stat(self) -> Any:
+        """Return what the listing has told, or ask."""
+        return self._entry.stat() if self._entry is not None else self._path.stat()
+
+
+def _restored(kind: type[S3Path], bucket: str, key: str, version_id: str | None, client: S3 | None) -> S3Path:
+    return kind(bucket, key, version_id=version_id, client=client)
