@@ -394,14 +394,47 @@ class MemoryWire(Wire):
     _HeadObject = _GetObject
 
     def _PutObject(self, request: Request, _: Any, headers: Any, sent: bytes) -> tuple[int, dict[str, str], bytes]:
-        if headers.get("if-none-match") == "*" and self._current(request.bucket, request.key) is not None:
-            return _error(412, "PreconditionFailed", request)
+        refusal = self._condition(request, headers)
+        if refusal is not None:
+            return refusal
         held = self.store(request.bucket, request.key, sent, _kept(headers))
         return (
             200,
             {"etag": f'"{held.etag}"', **({"x-amz-version-id": held.version_id} if self._versioned else {})},
             b"",
         )
+
+    def _condition(self, request: Request, headers: Any) -> tuple[int, dict[str, str], bytes] | None:
+        """Return the refusal of a write whose condition does not hold."""
+        held = self._current(request.bucket, request.key)
+        match = headers.get("if-match")
+        if match is not None and held is None:
+            return _error(404, "NoSuchKey", request)
+        if (headers.get("if-none-match") == "*" and held is not None) or (
+            match is not None and held is not None and match.strip('"') != held.etag
+        ):
+            return _error(412, "PreconditionFailed", request)
+        return None
+
+    def _HeadBucket(self, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, b""
+
+    def _UploadPartCopy(
+        self, request: Request, query: Any, headers: Any, __: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        bucket, _, key = unquote(headers["x-amz-copy-source"]).partition("/")
+        held = self._current(bucket, key)
+        if held is None:
+            return _error(404, "NoSuchKey", request)
+        if headers.get("x-amz-copy-source-if-match", f'"{held.etag}"').strip('"') != held.etag:
+            return _error(412, "PreconditionFailed", request)
+        asked = re.fullmatch(
+            r"bytes=(\d+)-(\d+)", headers.get("x-amz-copy-source-range", f"bytes=0-{len(held.body) - 1}")
+        )
+        assert asked is not None
+        part = held.body[int(asked[1]) : int(asked[2]) + 1]
+        self._UploadPart(request, query, headers, part)
+        return 200, {}, f'<CopyPartResult><ETag>"{self._etag(part)}"</ETag></CopyPartResult>'.encode()
 
     def _DeleteObject(self, request: Request, query: Any, headers: Any, _: bytes) -> tuple[int, dict[str, str], bytes]:
         if "if-match" in headers:
@@ -462,8 +495,9 @@ class MemoryWire(Wire):
         upload = self.uploads.get(query["uploadId"])
         if upload is None:
             return _error(404, "NoSuchUpload", request)
-        if headers.get("if-none-match") == "*" and self._current(request.bucket, request.key) is not None:
-            return _error(412, "PreconditionFailed", request)
+        refusal = self._condition(request, headers)
+        if refusal is not None:
+            return refusal
         named = [p["PartNumber"] for p in s3xml.read_complete(sent)["Parts"]]  # type: ignore[attr-defined]
         if named != sorted(upload["parts"]):
             return _error(400, "InvalidPart", request)

@@ -683,7 +683,7 @@ class _Get(Call):
     ``kind`` is ``"head"`` or ``"tail"`` for the opening request, before its reply has come.
     """
 
-    __slots__ = ("_first", "_from", "began", "kind", "remote", "segment", "skip", "unranged")
+    __slots__ = ("_first", "_from", "began", "guarding", "kind", "remote", "segment", "skip", "unranged")
 
     def __init__(self, remote: Remote, segment: Segment, scope: Scope, kind: str) -> None:
         super().__init__(scope)
@@ -693,6 +693,7 @@ class _Get(Call):
         self.began = False
         self.unranged = False  # the server sends everything, whatever it is asked for
         self.skip = 0
+        self.guarding = False
         self._from = 0
         self._first = 0.0
 
@@ -712,7 +713,8 @@ class _Get(Call):
         else:
             asked = f"bytes={segment.at}-{segment.stop - 1}"
         headers = [("Range", asked), *remote.every]
-        if remote.pinned is None and remote.etag is not None and remote.guarded:
+        self.guarding = remote.pinned is None and remote.etag is not None and remote.guarded
+        if self.guarding and remote.etag is not None:
             headers.append(("If-Match", remote.etag))
         query = () if remote.pinned is None else (("versionId", remote.pinned),)
         bulk = segment.stop - segment.at >= 256 * KIB and not self._opening
@@ -797,7 +799,7 @@ class _Get(Call):
             return True
         if self._opening and error.status == 416:
             self.remote.empty(reply.headers)
-        if error.status in (400, 501) and error.code == "NotImplemented" and self.remote.guarded:
+        if error.status in (400, 501) and error.code == "NotImplemented" and self.guarding:
             self.remote.guarded = False  # every ETag is compared here in any case
             return True
         return False

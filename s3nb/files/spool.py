@@ -121,6 +121,8 @@ class S3Spool(Abortable):
             self._check()
             if isinstance(data, str):
                 raise TypeError("a bytes-like object is required, not 'str'")
+            if not memoryview(data).nbytes:
+                return 0
             if self._appends:
                 self._file.seek(0, 2)
             self._dirty = True

@@ -174,6 +174,8 @@ class S3Writer(Abortable):
         self._prepare = prepare  # what is to be there before the first byte: the old content of an append
         self._position = position
         self._needed = needed  # an object is made even if nothing is written
+        self._touched = False
+        self._failed: BaseException | None = None
         self._written = written
         self._filling: _Memory | _Disk | None = None
         self._room = self._parts.of(1)
@@ -263,14 +265,23 @@ class S3Writer(Abortable):
             self._check()
             if isinstance(data, str):
                 raise TypeError("a bytes-like object is required, not 'str'")
-            self._ready()
             with memoryview(data) as given:
                 size = given.nbytes
+                if not given.c_contiguous:
+                    raise BufferError("memoryview: underlying buffer is not C-contiguous")
                 if size:
                     with given.cast("B") as view:
-                        self._take(view, type(data) is bytes)
+                        self._add(view, type(data) is bytes)
             self._position += size
             return size
+
+    def _add(self, view: memoryview, immutable: bool) -> None:
+        try:
+            self._ready()
+            self._take(view, immutable)
+        except BaseException as exc:
+            self._failed = exc  # what was taken of the bytes is not known: nothing may be made of them
+            raise
 
     def writelines(self, lines: Iterable[Any], /) -> None:
         """Write each of many byte strings."""
@@ -278,6 +289,9 @@ class S3Writer(Abortable):
             self.write(line)
 
     def _ready(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        self._touched = True
         prepare, self._prepare = self._prepare, None
         if prepare is not None:
             prepare(self)
@@ -324,7 +338,7 @@ class S3Writer(Abortable):
 
     def _publish(self) -> Stored | None:
         try:
-            if not self._needed and self._prepare is not None:
+            if not self._needed and not self._touched:
                 return None  # an append of nothing
             self._ready()
             filling, self._filling = self._filling, None
