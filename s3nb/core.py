@@ -35,7 +35,7 @@ class Core:
         if engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
         self.account = account
-        self.config = config
+        self.config = within_limits(config)
         self._asked = engine
         self._given_wire = wire
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class Core:
                         )
                     wire = make_wire(self.account, self._asked, self.config)
                 renew = self._renew if self._given_wire is None else None
-                self._engine = Engine(wire, within_limits(self.config), renew, skewed=self.account.set_clock)
+                self._engine = Engine(wire, self.config, renew, skewed=self.account.set_clock)
             return self._engine
 
     def _renew(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,28 @@ def test_flips_in_every_reply_are_an_error_with_both_sums(s3: S3, wire: MemoryWi
     assert left_over(tmp_path) == [key]
 
 
-def test_an_etag_that_only_looks_like_an_md5_is_no_error(tmp_path: Path) -> None:
+def test_what_an_etag_speaks_against_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
+    """The same wrong bytes twice are what a broken disk gives: they are no proof that the ETag is no MD5."""
     wire = wire_of("", etags=False)
     with S3(tmp_path, s3root="s3://box", wire=wire, config=QUICK) as s3:
         for key in ("small", "large", "parts"):
+            with pytest.raises(IntegrityError, match="verify=False"):
+                s3.get(key)
+    wire = wire_of("", etags=False)
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, verify=False)) as s3:
+        for key in ("small", "large", "parts"):
             assert (s3.get(key).blob, s3.get(key).verified) == (wire.body("box", key), "size")
+
+
+@pytest.mark.parametrize("checksum", ["", "crc32", "sha256"])
+def test_parts_of_several_sizes_are_verified(tmp_path: Path, checksum: str) -> None:
+    wire = MemoryWire({"box": {}}, checksum=checksum)
+    wire.store("box", "uneven", LARGE, parts=(5 * MIB, 1 * MIB, len(LARGE) - 6 * MIB))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=QUICK) as s3:
+        found = s3.get("uneven")
+        assert (found.blob, found.verified) == (LARGE, "composite" if checksum else "etag")
+        wire.faults.append(Fault("GetObject", flip=True))
+        assert s3.get("uneven").blob == LARGE
 
 
 def test_a_piece_is_verified_by_its_size(s3: S3) -> None:

@@ -7,6 +7,8 @@ on the clock for another try. No thread waits for any of this.
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections import deque
@@ -403,6 +405,9 @@ class Engine:
             cause = failure.__cause__
             if isinstance(cause, Again):
                 self._once_more(call, cause.error, throttled=False)
+            elif no_descriptors(cause):
+                self.pace.fewer(time.monotonic())
+                self._once_more(call, _local_error(failure, call), throttled=False, wire="descriptors")
             else:
                 self.settle(call, _local_error(failure, call))
             return
@@ -422,7 +427,7 @@ class Engine:
         config = self.config
         if throttled:
             more = call.tries < config.attempts or waited < config.patience
-        elif wire == "connect":
+        elif wire in ("connect", "descriptors"):
             more = waited < config.patience
         elif wire == "dns":
             more = call.tries < _DNS_TRIES
@@ -441,7 +446,9 @@ class Engine:
             return
         call.scope.progress.retried()
         self._leave(call)
-        pause = self._backoff.pause(call.tries, throttled=throttled, refused=wire == "connect", asked=asked)
+        pause = self._backoff.pause(
+            call.tries, throttled=throttled, refused=wire in ("connect", "descriptors"), asked=asked
+        )
         with self._lock:
             pause = max(pause, self._budget.spend(time.monotonic()))
             self._waiting.add(call)
@@ -516,6 +523,11 @@ class Engine:
             self._pool.shutdown(wait=False)
 
 
+def no_descriptors(error: BaseException | None) -> bool:
+    """Say whether this process, or the system, has no room for another open file: it will, when others have been closed."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def _ahead(reply: Reply) -> float | None:
     """Return the seconds that the server's clock is ahead of ours."""
     try:
@@ -541,11 +553,10 @@ def _retry_after(reply: Reply) -> float | None:
 
 def _about(call: Call, kind: type[S3Error], text: str) -> S3Error:
     """Make an error that says which request it is about."""
-    request = call._request
-    assert request is not None
-    where = visible(f"s3://{request.bucket}/{request.key}")
+    request = call._request or Request("", "")
+    where = visible(f"s3://{request.bucket}/{request.key}") if request.bucket else "S3"
     return kind(
-        f"{where}: {visible(text, 300)} [{request.operation}]",
+        f"{where}: {visible(text, 500)} [{request.operation}]",
         bucket=request.bucket,
         key=request.key,
         operation=request.operation,
@@ -562,11 +573,10 @@ def _local_error(failure: BaseException, call: Call) -> S3Error:
     if isinstance(cause, WireError) and cause.kind == "closed":
         return ClientClosed("the client was closed")
     if isinstance(cause, OSError):
-        error: S3Error = LocalFileError(
-            f"{cause.strerror or cause}: {visible(str(cause.filename)) if cause.filename else 'local file'}",
-            errno=cause.errno,
-        )
+        file = f" {visible(os.fsdecode(cause.filename), 300)}" if cause.filename else ""
+        error = _about(call, LocalFileError, f"local file{file}: {cause.strerror or cause}")
+        error.errno = cause.errno
     else:
-        error = S3Error(f"{type(cause).__name__}: {visible(str(cause), 300)}")
+        error = _about(call, S3Error, f"{type(cause).__name__}: {cause}")
     error.__cause__ = cause
     return error

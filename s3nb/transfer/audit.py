@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
+from itertools import accumulate
 from typing import Protocol
 
 from s3nb.checksum import Crc, Expected, crc, of_etag, of_part, of_parts, whole
@@ -24,6 +25,8 @@ from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Reply, Request
 
 _USUAL = (8, 16, 5, 10, 15, 25, 32, 50, 64, 100, 128, 256, 512)  # MiB of a part
+ROUNDS = 3  # of fetching again: what comes may be wrong again, in another place
+_SEVERAL = 100  # parts of several sizes that are asked for one by one
 _REPAIR = 4 * 1024 * 1024  # bytes of a range that is fetched once more
 
 
@@ -49,8 +52,11 @@ def crc_of(want: Expected) -> Crc | None:
 
 def wrong(want: Expected, found: str, wanted: Wanted) -> IntegrityError:
     """Return the error that names both sums."""
+    text = f"{want.kind} of what came is {found}, S3 has {visible(want.value, 100)}"
+    if want.kind == "etag":
+        text += " (if the ETags of this server are no MD5s: TransferConfig(verify=False))"
     return IntegrityError(
-        f"{visible(wanted.url)}: {want.kind} of what came is {found}, S3 has {visible(want.value, 100)}",
+        f"{visible(wanted.url)}: {text}",
         bucket=wanted.bucket, key=wanted.key, operation="GetObject",
     )  # fmt: skip
 
@@ -58,7 +64,7 @@ def wrong(want: Expected, found: str, wanted: Wanted) -> IntegrityError:
 class Audit:
     """The sums of what has arrived of one file, and what they should come to."""
 
-    __slots__ = ("_bounds", "_doubted", "_lock", "_repaired", "crc", "file", "sums", "want")
+    __slots__ = ("_asked", "_doubted", "_guessed", "_lock", "_rounds", "_starts", "crc", "file", "sums", "want")
 
     def __init__(self, file: Arrived, want: Expected, running: Crc) -> None:
         self.file = file
@@ -66,9 +72,13 @@ class Audit:
         self.crc = running
         self.sums: list[Sum] = []
         self._lock = threading.Lock()
-        self._bounds = 0  # bytes of each part that the object was uploaded in
-        self._doubted: str | None = None  # the sum when it first did not agree
-        self._repaired = False  # bytes were fetched again
+        self._starts: list[
+            int
+        ] = []  # of the parts that the object was uploaded in, as far as they are known for certain
+        self._asked = False  # the server, for each of them
+        self._guessed = False  # nobody has said how long parts are
+        self._doubted: str | None = None  # the sum that did not agree, of bytes that have not changed since
+        self._rounds = 0  # how often bytes were fetched again
 
     def judge(self) -> None:
         """Compare; ends in `Arrived.accepted` or `Arrived.rejected`, or in another judgement when bytes have come again."""
@@ -78,6 +88,8 @@ class Audit:
             file.accepted("size")
         elif known is not None:
             self._compare(self._combined(known))
+        elif self._starts:
+            file.in_pool(lambda: self._compare(self._sum_of_parts(self._starts)))
         elif want.parts:
             query = (*file.wanted.query(), ("partNumber", "1"))
             self._head(query, (), lambda done: file.in_pool(lambda: self._measure(done)))
@@ -107,49 +119,54 @@ class Audit:
         length = 0 if error is not None else int(done.result().headers.get("content-length", "0"))
         if isinstance(error, CancelledError):
             raise error
+        if 0 < length < size and -(-size // length) != want.parts <= _SEVERAL:
+            self._ask_for_parts()  # they are of several sizes
+            return
         if not length or -(-size // length) != want.parts:
-            # Not told, or parts of several sizes. What uploaders usually take may still agree.
+            # Not told. What uploaders usually take may still agree.
+            self._guessed = True
             usual = dict.fromkeys((self.file.scope.engine.config.part_size, *(n << 20 for n in _USUAL)))
             found = ""
             for guess in usual:
                 if -(-size // guess) == want.parts and found != want.value:
-                    found = self._sum_of_parts(guess)
+                    found = self._sum_of_parts(range(0, size, guess))
             if found:
                 self._compare(found)
             else:
                 self.file.accepted("size")
             return
-        self._bounds = length
-        self._compare(self._sum_of_parts(length))
+        self._starts = list(range(0, size, length))
+        self._compare(self._sum_of_parts(self._starts))
 
-    def _sum_of_parts(self, length: int) -> str:
-        size, read = self.file.size, self.file.read
-        starts = range(0, size, length)
-        return of_parts(self.want, [of_part(self.want, read(at, min(at + length, size))) for at in starts])
+    def _sum_of_parts(self, starts: Sequence[int]) -> str:
+        stops = [*starts[1:], self.file.size]
+        pieces = [self.file.read(start, stop) for start, stop in zip(starts, stops, strict=True)]
+        return of_parts(self.want, [of_part(self.want, piece) for piece in pieces])
 
     def _compare(self, found: str) -> None:
         want = self.want
         if found == want.value:
             self.file.accepted(want.kind)
-        elif self._repaired:
+        elif found == self._doubted or self._rounds == ROUNDS:
             self._give_up(found)
         else:
             self._doubted = found
             self.file.scope.progress.retried()
-            if want.parts and self._bounds:
+            if self._starts and not self._asked:
                 self._ask_for_parts()
             else:
                 self._fetch_again(self.sums)
 
     def _give_up(self, found: str) -> None:
-        if self.want.kind in ("etag", "composite") and found == self._doubted:
-            # every byte came twice, the same both times: what was taken for a sum of them is none
+        if self._guessed and found == self._doubted:
+            # every byte came twice, the same both times, and only a guess at the parts' lengths speaks against them
             self.file.accepted("size")
         else:
             self.file.rejected(wrong(self.want, found, self.file.wanted))
 
     def _ask_for_parts(self) -> None:
-        """Ask for the sum of each part that the object was uploaded in."""
+        """Ask for length and sum of each part that the object was uploaded in."""
+        self._asked = True
         waiting = set(range(1, self.want.parts + 1))
         heads: dict[int, Reply] = {}
         lock = threading.Lock()
@@ -169,10 +186,20 @@ class Audit:
 
     def _compare_parts(self, heads: dict[int, Reply]) -> None:
         """Fetch the parts whose own sum is off once more; all of them, if the server does not tell."""
-        want, size, length, read = self.want, self.file.size, self._bounds, self.file.read
+        want, size, read = self.want, self.file.size, self.file.read
+        lengths = [int(heads[n].headers.get("content-length", "0")) for n in sorted(heads)]
+        starts = [0, *accumulate(lengths)][:-1]
+        if len(lengths) == want.parts and sum(lengths) == size and starts != self._starts:
+            self._starts = starts  # parts of several sizes
+            if self._sum_of_parts(starts) == want.value:
+                self.file.accepted(want.kind)
+                return
+        if not self._starts:
+            self.file.accepted("size")
+            return
         bad: list[Sum] = []
         for number, reply in heads.items():
-            start, stop = (number - 1) * length, min(number * length, size)
+            start, stop = [*self._starts, size][number - 1 : number + 1]
             told = reply.headers.get(f"x-amz-checksum-{want.algorithm}") or ""
             mine = of_part(want, read(start, stop))
             if want.kind == "composite" and told and "-" not in told:
@@ -196,7 +223,7 @@ class Audit:
                 groups[-1] = Sum(last.start, piece.stop, value)
             else:
                 groups.append(piece)
-        self._repaired = True
+        self._rounds += 1
         if groups:
             self.file.fetch_again(groups)
         else:

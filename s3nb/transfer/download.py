@@ -21,8 +21,8 @@ from s3nb.model import RangeInfo, S3Object
 from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
-from s3nb.transfer.audit import Audit, crc_of, wrong
-from s3nb.transfer.fetch import WITH_CHECKSUM, Cut, OpeningCall, RangeCall
+from s3nb.transfer.audit import ROUNDS, Audit, crc_of, wrong
+from s3nb.transfer.fetch import WITH_CHECKSUM, Cut, Misled, OpeningCall, RangeCall
 from s3nb.transfer.journal import Journal, Subject, Sum, missing, read_back
 from s3nb.transfer.local import Store, Target
 from s3nb.transfer.task import Task
@@ -41,9 +41,9 @@ class GetTask(Task):
     """Get one object, or a piece of it, into memory, a temporary file, or a file of the user's."""
 
     __slots__ = (
-        "_arrived", "_audit", "_body", "_doubted", "_fd", "_front", "_headers", "_held", "_journal", "_live", "_lock", "_opening",
-        "_parts", "_path", "_range", "_rates", "_restarted", "_size", "_store", "_suspects", "_taken_back", "_target", "_verified",
-        "_want", "crc", "etag", "first", "known_size", "step", "trouble", "wanted",
+        "_arrived", "_audit", "_body", "_doubts", "_fd", "_front", "_headers", "_held", "_journal", "_live", "_lock",
+        "_opening", "_parts", "_path", "_range", "_rates", "_restarts", "_size", "_store", "_suspects", "_taken_back", "_target",
+        "_verified", "_want", "crc", "etag", "first", "known_size", "step", "trouble", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -60,8 +60,8 @@ class GetTask(Task):
         self._store = store
         self._target = target
         self._lock = threading.Lock()
-        self._restarted = False
-        self._doubted: str | None = None  # the sum that the bytes had when they first did not agree
+        self._restarts = 0
+        self._doubts = 0  # bodies in memory that did not agree
         self._reset()
 
     def _reset(self) -> None:
@@ -443,22 +443,20 @@ class GetTask(Task):
         found = of_parts(want, [of_part(want, [data])]) if want.parts else whole(want, [data])
         if found == want.value:
             self._verified = want.kind
-        elif self._doubted is None:
-            self._again(found)
+        elif self._doubts < ROUNDS:
+            self._again()
             return
-        elif want.kind != "etag" or found != self._doubted:
+        else:
             self._release()
             self.fail(wrong(want, found, self.wanted))
             return
-        # else: the same bytes twice, and an ETag that looks like an MD5 and is none
         self.end(self._object(data=data))
 
-    def _again(self, found: str) -> None:
+    def _again(self) -> None:
         """Fetch the whole object once more."""
         self._release()
-        doubted = found
         self._reset()
-        self._doubted = doubted
+        self._doubts += 1
         self.scope.progress.retried()
         self._open()
 
@@ -533,8 +531,9 @@ class GetTask(Task):
 
     def _fail_or_restart(self, trouble: BaseException) -> None:
         self._release()
-        if isinstance(trouble, ObjectChanged) and not self._restarted and not self.scope.cancelled:
-            self._restarted = True
+        restarts = ROUNDS if isinstance(trouble, Misled) else 1 if isinstance(trouble, ObjectChanged) else 0
+        if self._restarts < restarts and not self.scope.cancelled:
+            self._restarts += 1
             self._reset()
             self.scope.progress.retried()
             self._open()

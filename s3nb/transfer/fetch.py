@@ -17,6 +17,10 @@ from s3nb.wire import Headers, Reply, Request, Sink
 WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
 
 
+class Misled(IntegrityError):
+    """The head of the first reply was wrong: what was begun by it is worth nothing."""
+
+
 class Download(Protocol):
     """What the requests need of the download that they are part of."""
 
@@ -229,7 +233,8 @@ class RangeCall(Call):
         if etag is not None and etag != task.etag:
             raise task.error_about(ObjectChanged, "the object was replaced while it was being read")
         if found[2] is not None and 0 <= task.total != found[2]:
-            raise task.error_about(ObjectChanged, f"the object has {found[2]} bytes; the first reply said {task.total}")
+            kind = ObjectChanged if etag is None else Misled
+            raise task.error_about(kind, f"the object has {found[2]} bytes; the first reply said {task.total}")
         return True
 
     def write(self, data: bytes) -> object:

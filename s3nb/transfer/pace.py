@@ -18,6 +18,7 @@ _BURST = 500  # tries again that need not be earned
 _SHARE = 0.2
 _A_SECOND = 10.0
 _REFUSED_CAP = 3.0  # seconds: a server that is back should not wait for us
+_THROTTLED_CAP = 6.0  # seconds: it is the pace of all requests that spares the server, not the pause of one
 
 
 class Pace:
@@ -88,6 +89,13 @@ class Pace:
         self.limit = max(1, self.limit // 2)
         self._held_until = self._until = now + self._hold
 
+    def fewer(self, now: float) -> None:
+        """Halve the number in flight, for a reason of our own."""
+        if now >= self._held_until:
+            self._credit = 0
+            self.limit = max(1, self.limit // 2)
+            self._held_until = now + self._hold
+
     def wait(self, now: float) -> float:
         """Return the seconds until a request may be sent; 0.0: now."""
         if self._until:
@@ -154,9 +162,8 @@ class Backoff:
 
     def pause(self, tries: int, *, throttled: bool, refused: bool = False, asked: float | None = None) -> float:
         """Return seconds to wait after try number ``tries`` (from 1); at least ``asked`` (Retry-After)."""
-        ceiling = min(
-            min(self._cap, _REFUSED_CAP) if refused else self._cap,
-            (self._throttle if throttled else self._base) * 2.0 ** min(tries - 1, 30),
-        )
+        longest = _REFUSED_CAP if refused else _THROTTLED_CAP if throttled else self._cap
+        first = self._throttle if throttled else self._base
+        ceiling = min(self._cap, longest, first * 2.0 ** min(tries - 1, 30))
         pause = self._random.uniform(0, ceiling)
         return pause if asked is None else max(pause, asked)

@@ -19,7 +19,7 @@ from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Erro
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
 from s3nb.text import visible
-from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.attempt import Again, Call, Scope, no_descriptors
 from s3nb.transfer.source import FileSource, Source
 from s3nb.transfer.task import Task
 from s3nb.transfer.uploads import parts, uploads
@@ -28,6 +28,7 @@ from s3nb.wire.xml import ErrorDocument, StoredPart, build_complete, parse_compl
 
 _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
 _WAYS = 6
+_SOON, _OPENING_TRIES = 0.2, 100  # seconds until a file is opened again when this process has too many, and how often
 _PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks meanwhile
 
 
@@ -112,8 +113,8 @@ class PutTask(Task):
     """Put one object from a source."""
 
     __slots__ = (
-        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_part_size", "_reading", "_resume", "_sent",
-        "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
+        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_opening_tries", "_part_size",
+        "_reading", "_resume", "_sent", "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, place: Placed, source: Source, *, resume: bool = False) -> None:
@@ -123,6 +124,7 @@ class PutTask(Task):
         self._resume = resume and isinstance(source, FileSource)  # what it sent before can be compared
         self._stored: dict[int, StoredPart] = {}  # parts that an earlier process has sent
         self._opened = False
+        self._opening_tries = 0
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._live: set[PutCall] = set()
@@ -161,6 +163,9 @@ class PutTask(Task):
         else:
             self.engine.pool.submit(self._guarded, self._first)
 
+    def _later(self) -> None:
+        self.engine.pool.submit(self._guarded, self._first)
+
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
@@ -170,7 +175,14 @@ class PutTask(Task):
     def _first(self) -> None:
         source, config = self._source, self.engine.config
         self._opened = True
-        source.open()
+        try:
+            source.open()
+        except OSError as exc:
+            if not no_descriptors(exc) or self._opening_tries >= _OPENING_TRIES or self.scope.cancelled:
+                raise
+            self._opening_tries += 1
+            self.engine.clock.later(_SOON, self._later)
+            return
         if source.size is not None:
             if source.size < config.multipart_threshold:
                 self._put_whole(source.body(0, source.size))

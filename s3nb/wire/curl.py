@@ -120,14 +120,16 @@ class _Slot:
     """An easy handle of one shape, and the state of the exchange it is making."""
 
     __slots__ = (
-        "easy", "error", "exchange", "fault", "head", "lines", "offset", "pieces", "shape", "silence", "size", "stopped", "write"
+        "easy", "error", "exchange", "fault", "head", "heard", "lines", "offset", "pieces", "shape", "silence", "size", "stopped",
+        "write",
     )  # fmt: skip
 
     def __init__(self, shape: str) -> None:
         self.shape = shape
         self.easy = pycurl.Curl()
         self.easy.slot = self
-        self.silence = 0.0
+        self.silence = 0.0  # seconds that this one may be silent, if not the usual
+        self.heard = 0.0  # when it was not
         self.exchange: _Exchange | None = None
         self.lines: list[bytes] = []
         self.pieces: list[bytes] = []
@@ -162,10 +164,14 @@ class _Slot:
         if not 200 <= status < 300:
             return self._keep_some
         if sink is None:
-            return self.pieces.append
+            return self._hear if self.silence else self.pieces.append
         if not sink.begin(status, headers):
             return _refuse
         return sink.write
+
+    def _hear(self, data: bytes) -> None:
+        self.pieces.append(data)
+        self.heard = time.monotonic()
 
     def _keep_some(self, data: bytes) -> None:
         if self.size < KEPT_BODY:
@@ -216,6 +222,11 @@ def _line(name: str, value: str) -> str | bytes:
     return line if line.isascii() else line.encode()
 
 
+def _whole(seconds: float) -> int:
+    """Return whole seconds, as libcurl counts silence; none would mean: for ever."""
+    return max(1, round(seconds))
+
+
 def _refuse(_: bytes) -> bool:
     return False
 
@@ -232,6 +243,7 @@ class _Lane:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._live: set[_Exchange] = set()
+        self._patient: set[_Slot] = set()
         self._idle: dict[str, list[_Slot]] = {}
         self._due: float | None = None
         self._watched: set[int] = set()
@@ -289,6 +301,9 @@ class _Lane:
                 multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
                 self._collect()
                 timeout = 0.0 if self._due is None else max(0.0, self._due - time.monotonic())
+        if self._patient:
+            self._end_the_silent()
+            timeout = min(1.0, 1.0 if timeout is None else timeout)
         self._asleep = True
         if self._inbox or self._closing:
             self._asleep = False
@@ -312,6 +327,15 @@ class _Lane:
                         sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK or 0, 1)
         self._collect()
 
+    def _end_the_silent(self) -> None:
+        """Give up exchanges that were to be waited for, but not for ever. To libcurl a blank now and then is silence."""
+        now = time.monotonic()
+        for slot in [s for s in self._patient if now - s.heard > s.silence]:
+            exchange = slot.exchange
+            assert exchange is not None
+            self._let_go(exchange)
+            exchange.set_exception(WireError("timeout", f"nothing came for {slot.silence:.0f} s"))
+
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while len(self._reader.recv(4096)) == 4096:
@@ -327,13 +351,17 @@ class _Lane:
                 self._start(exchange)
 
     def _drop(self, exchange: _Exchange) -> None:
+        self._let_go(exchange)
+        exchange.finish_cancel()
+
+    def _let_go(self, exchange: _Exchange) -> None:
         slot = exchange.slot
         if slot is not None:
+            self._patient.discard(slot)
             self._multi.remove_handle(slot.easy)
             slot.easy.close()  # and its connection, in the middle of something, with it
             exchange.slot = None
         self._live.discard(exchange)
-        exchange.finish_cancel()
 
     def _start(self, exchange: _Exchange) -> None:
         try:
@@ -361,6 +389,8 @@ class _Lane:
         exchange = slot.exchange
         assert exchange is not None
         self._multi.remove_handle(slot.easy)
+        if slot.silence:
+            self._patient.discard(slot)
         exchange.slot = None
         self._live.discard(exchange)
         if exchange.dropped:
@@ -491,8 +521,11 @@ class _Lane:
         elif shape == "bare":
             easy.setopt(pycurl.CUSTOMREQUEST, method)
         if request.silence != slot.silence:
-            easy.setopt(pycurl.LOW_SPEED_TIME, max(1, round(request.silence or wire.config.stall_timeout)))
+            easy.setopt(pycurl.LOW_SPEED_TIME, 0 if request.silence else _whole(wire.config.stall_timeout))
             slot.silence = request.silence
+        if request.silence:
+            slot.heard = time.monotonic()
+            self._patient.add(slot)
         slot.exchange = exchange
         return slot
 
@@ -622,7 +655,7 @@ class CurlWire(Wire):
         easy.setopt(pycurl.FOLLOWLOCATION, 0)
         easy.setopt(pycurl.CONNECTTIMEOUT_MS, int(config.connect_timeout * 1000))
         easy.setopt(pycurl.LOW_SPEED_LIMIT, int(config.stall_bytes))
-        easy.setopt(pycurl.LOW_SPEED_TIME, int(config.stall_timeout))
+        easy.setopt(pycurl.LOW_SPEED_TIME, _whole(config.stall_timeout))
         easy.setopt(pycurl.BUFFERSIZE, _RECEIVE_BUFFER)
         easy.setopt(pycurl.TCP_NODELAY, 1)
         easy.setopt(pycurl.TCP_KEEPALIVE, 1)

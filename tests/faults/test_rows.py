@@ -213,3 +213,22 @@ def test_a_part_refused_for_good_leaves_no_upload(s3: S3, proxy: Proxy, direct: 
     with pytest.raises(PermissionError):
         s3.put("up", LARGE)
     assert "Uploads" not in direct.list_multipart_uploads(Bucket=bucket)
+
+
+@pytest.mark.parametrize("key", ["o/00", "o/large"])
+@pytest.mark.parametrize("fault", ["short", "flip"])
+def test_a_reply_that_goes_wrong_three_times_in_a_row_is_repaired(
+    s3: S3, proxy: Proxy, fault: str, key: str, tmp_path: Path
+) -> None:
+    body = SMALL.get(key, LARGE)
+    s3.put(key, body)
+    proxy.set(
+        Rule(fault, method="GET", times=3, at=-1 if fault == "flip" else 0.5, ranged=None if fault == "flip" else False)
+    )
+    assert s3.get(key).blob == body
+    assert proxy.struck[fault] == 3
+    proxy.set(
+        Rule(fault, method="GET", times=3, at=-1 if fault == "flip" else 0.5, ranged=None if fault == "flip" else False)
+    )
+    s3.download_to(key, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == body
