@@ -11,14 +11,24 @@ from s3nb.core import Core
 from s3nb.errors import InvalidURL, ListError
 from s3nb.model import S3Object
 from s3nb.transfer import listing
+from s3nb.transfer.listing import Skip
 from s3nb.uri import Location, is_s3, parse
 from s3nb.wire import Request
 from s3nb.wire.xml import ListedObject, parse_versions_page
 
+_BEHIND = "/\U0010ffff"  # behind a folder's name: the last key that can be in it
 
-def objects(core: Core, prefix: Prefix) -> Iterator[ListedObject]:
-    """Yield all objects below a prefix."""
-    return listing.objects(core.scope("list"), prefix.bucket, prefix.key)
+
+def objects(
+    core: Core, prefix: Prefix, *, start_after: str = "", skip: Skip | None = None, limit: int | None = None
+) -> Iterator[ListedObject]:
+    """Yield all objects below a prefix, by key, lazily; a long listing is fetched in parallel. See `transfer.listing.objects`.
+
+    What du, find, delete, sync, glob and search read. ``start_after`` is a whole key; `skipper` makes a ``skip`` of a pattern.
+    """
+    return listing.objects(
+        core.scope("list"), prefix.bucket, prefix.key, start_after=start_after, skip=skip, limit=limit
+    )
 
 
 def _object(prefix: Prefix, found: ListedObject) -> S3Object:
@@ -33,9 +43,9 @@ def _object(prefix: Prefix, found: ListedObject) -> S3Object:
     )
 
 
-def recursive(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
+def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | None = None) -> Iterator[S3Object]:
     """Yield all objects below a prefix, by key."""
-    for found in listing.objects(core.scope("list"), prefix.bucket, prefix.key, start_after=start_after):
+    for found in objects(core, prefix, start_after=start_after, limit=limit):
         yield _object(prefix, found)
 
 
@@ -49,6 +59,42 @@ def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool
     found += [S3Object(base, f"s3://{where.bucket}/{p}") for p in page.prefixes]
     found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
     return found, page.next_token is not None
+
+
+def matching(core: Core, prefix: Prefix, pattern: str, start_after: str = "") -> Iterator[S3Object]:
+    """Yield the objects below a prefix whose key behind it matches a shell pattern.
+
+    What stands before the first wildcard narrows the listing; folders that cannot match are passed over where that saves a page.
+    """
+    wild = re.search(r"[*?\[]", pattern)
+    narrow = Prefix(prefix.bucket, prefix.key + (pattern if wild is None else pattern[: wild.start()]), prefix.base)
+    expected = re.compile(translate(pattern)).fullmatch
+    at = len(prefix.key)
+    for found in objects(core, narrow, start_after=start_after, skip=skipper(prefix.key, pattern)):
+        if expected(found.key, at):
+            yield _object(prefix, found)
+
+
+def skipper(base: str, pattern: str) -> Skip | None:
+    """Return what tells a listing which keys it need not fetch, as they cannot match ``pattern`` behind ``base``; None if nothing can."""
+    if re.search(r"\[[^]]*/", pattern):
+        return None  # a class that goes across levels
+    parts = pattern.split("/")
+    deep = next((n for n, part in enumerate(parts) if "**" in part), None)
+    levels = [re.compile(translate(part)).fullmatch for part in parts[:-1][:deep]]
+    if deep == 0:
+        return None
+
+    def skip(key: str) -> str | None:
+        names = key[len(base) :].split("/")
+        for n, (level, name) in enumerate(zip(levels, names[:-1], strict=False)):
+            if not level(name):
+                return base + "/".join(names[: n + 1]) + _BEHIND
+        if deep is None and len(names) > len(parts):
+            return base + "/".join(names[: len(parts)]) + _BEHIND
+        return None
+
+    return skip
 
 
 def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
@@ -104,10 +150,14 @@ def iterate(
             "versions=True lists all levels from the start: it goes with neither recursive=False nor start_after="
         )
     after = prefix.key + start_after if start_after else ""
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit must not be negative, but is {limit!r}")
     if all_versions:
         found = versions(core, prefix)
+    elif deep and match is not None:
+        found, match = matching(core, prefix, match, after), None
     elif deep:
-        found = recursive(core, prefix, after)
+        found = recursive(core, prefix, after, limit)
     else:
         found = level(core, prefix, after)
     if match is not None:
@@ -129,13 +179,8 @@ def glob(core: Core, at: Addresses, pattern: str) -> Iterator[S3Object]:
     else:
         bucket, root_key = parse(f"{at.root}/")
         key, base = root_key + pattern.lstrip("/"), at.root
-    # a root is literal, whatever characters it has; what stands before the first wildcard narrows the listing
-    wild = re.search(r"[*?\[]", key[len(root_key) :])
-    literal = key if wild is None else key[: len(root_key) + wild.start()]
-    expected = re.compile(re.escape(root_key) + translate(key[len(root_key) :]))
-    where = Prefix(bucket, literal, base or "")
-    listed = listing.objects(core.scope("glob"), bucket, literal)
-    return (_object(where, found) for found in listed if expected.fullmatch(found.key))
+    # a root is literal, whatever characters it has
+    return matching(core, Prefix(bucket, root_key, base or ""), key[len(root_key) :])
 
 
 def translate(pattern: str) -> str:

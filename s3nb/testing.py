@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import re
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -517,7 +518,8 @@ class MemoryWire(Wire):
     def _ListObjectsV2(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         limit = min(int(query.get("max-keys", "1000")), 1000)
-        after = query.get("continuation-token") or query.get("start-after") or ""
+        token = query.get("continuation-token")
+        after = query.get("start-after", "") if token is None else b64decode(token).decode()
         entries = list(self._entries(request.bucket, prefix, delimiter, after))
         page, more = entries[:limit], len(entries) > limit
         lines = [
@@ -534,7 +536,8 @@ class MemoryWire(Wire):
                 )
         lines.append(f"<IsTruncated>{str(more).lower()}</IsTruncated>")
         if more:
-            lines.append(f"<NextContinuationToken>{escape(page[-1][0])}</NextContinuationToken>")
+            token = b64encode(page[-1][0].encode()).decode()  # a key may have what XML cannot carry
+            lines.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
         head = (
             '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
         )

@@ -30,7 +30,7 @@ FLOORS = [
     ("wire.curl", "wire.boto"),
     ("testing",),
     ("transfer",),
-    ("transfer.pace", "transfer.clock", "transfer.journal", "transfer.local", "transfer.source"),
+    ("transfer.pace", "transfer.keyspace", "transfer.clock", "transfer.journal", "transfer.local", "transfer.source"),
     ("transfer.attempt",),
     ("transfer.task", "transfer.uploads", "transfer.wanted"),
     ("transfer.fetch",),

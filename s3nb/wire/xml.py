@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
@@ -150,6 +151,7 @@ def _excerpt(body: bytes) -> str:
     return visible(repr(body[:60].decode("utf-8", "replace")), 80)
 
 
+@lru_cache(4096)  # objects come in bursts
 def _time(text: str | None) -> float | None:
     """Return Unix time of an ISO 8601 time stamp; UTC unless it says otherwise."""
     if not text:
@@ -229,18 +231,58 @@ def _truncated(root: ElementTree.Element) -> bool:
     return text == "true"
 
 
+# An object as AWS, radosgw, moto and most others write it, character data without references.
+_ROW = re.compile(
+    r"(<Contents><Key>([^<>&]++)</Key><LastModified>([^<>&]++)</LastModified>"
+    r"<ETag>(?:&quot;|&#34;|\")?+([^<>&\"\s]++)(?:&quot;|&#34;|\")?+</ETag>"
+    r"(?:<ChecksumAlgorithm>\w*+</ChecksumAlgorithm>|<ChecksumType>\w*+</ChecksumType>)*+"
+    r"<Size>(\d{1,18}+)</Size>(?:<StorageClass>(\w++)</StorageClass>)?+"
+    r"(?:<Owner>(?:<(ID|DisplayName)>[^<>&]*+</\7>)*+</Owner>)?+(?:<Type>\w*+</Type>)?+</Contents>\s*+)",
+    re.ASCII,
+)
+
+
+def _rows(body: bytes) -> tuple[list[ListedObject], bytes]:
+    """Take the objects out of a page whose rows are all of the usual form; return them, keys as they stand, and what is left.
+
+    Strategy: a regular expression reads a row four times as fast as a tree is built of it. It takes all or nothing: one row that is
+    different, or anything between two, and the whole page goes to the parser of XML. So does, always, what is left of the page.
+    """
+    begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + 11
+    if begin == -1 or end <= begin or b"<!" in body:
+        return [], body
+    try:
+        text = body[begin:end].decode()
+        rows = _ROW.findall(text)
+        if sum([len(row[0]) for row in rows]) != len(text):
+            return [], body
+        new = tuple.__new__
+        objects = [
+            new(ListedObject, (key, int(size), etag, _time(modified), kind or None, None, True, False))
+            for _, key, modified, etag, size, kind, _ in rows
+        ]
+    except (UnicodeDecodeError, MalformedReply):
+        return [], body
+    return objects, body[:begin] + body[end:]
+
+
 def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
-    """Read one page of ListObjectsV2, asked for with ``encoding-type=url``. Takes about 5 µs a key.
+    """Read one page of ListObjectsV2, asked for with ``encoding-type=url``. Takes about 1.5 µs a key in the usual form, else 5.
 
     Raises
     ------
     MalformedReply
         No listing; of another bucket or prefix; keys outside the prefix; a page that goes on without saying where.
     """
+    objects, body = _rows(body)
     root = _root(body, "ListBucketResult")
     decode = _decoder(root)
     _check_echo(root, bucket, prefix, decode)
-    objects: list[ListedObject] = []
+    if objects and not (decode is _as_is or _plain(objects)):
+        objects = [o._replace(key=decode(o.key)) for o in objects]
+    for found in objects:
+        if not found[0].startswith(prefix):
+            _key(found[0], prefix, _as_is)
     prefixes: list[str] = []
     for element in root:
         tag = element.tag
@@ -264,6 +306,12 @@ def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
         if not token:
             raise MalformedReply("the listing goes on, but does not say where")
     return ListPage(objects, prefixes, token)
+
+
+def _plain(objects: list[ListedObject]) -> bool:
+    """Say whether no key is changed by decoding."""
+    text = "".join([o[0] for o in objects])
+    return "%" not in text and "+" not in text
 
 
 def parse_versions_page(body: bytes, bucket: str, prefix: str) -> VersionsPage:

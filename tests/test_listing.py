@@ -1,0 +1,264 @@
+"""Long listings: complete, in order, lazily, whatever the keys look like and however they are cut."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s3nb import S3
+from s3nb.errors import ListError
+from s3nb.listings import skipper, translate
+from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer import listing
+from s3nb.transfer.keyspace import KeySpace
+from s3nb.wire import Request, xml
+
+from .test_xml import ETAG, a_page, a_row, written
+
+RANDOM = random.Random(7)
+KEYS = {
+    "numbers": [f"{n:06d}" for n in range(5000)],
+    "numbers of any length": [f"part-{n}" for n in range(3000)],
+    "hashes": [f"{RANDOM.getrandbits(128):032x}" for _ in range(5000)],
+    "days": [f"year={y}/month={m:02d}/day={d:02d}/{n:03d}.parquet" for y in (2024, 2025) for m in range(1, 13)
+             for d in range(1, 29) for n in range(7)],
+    "folders of all sizes": [f"{a}{b}/{n}" for a in "abcxyz" for b in ("one", "two", "Zoë") for n in range(RANDOM.randrange(700))],
+    "scripts": [f"{chr(RANDOM.randrange(0x4E00, 0x9000))}{chr(RANDOM.randrange(0x390, 0x3FF))}/{n}" for n in range(3000)],
+    "one beside a crowd": ["a", *[f"m/deep/deeper/{n:09d}" for n in range(3000)], "z", "z/\U0010fffd", "\U0001f9ea"],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of 50 keys: a few thousand are many then."""
+    monkeypatch.setattr(listing, "PAGE", 50)
+
+
+def in_order(keys: list[str]) -> list[str]:
+    return sorted(set(keys), key=str.encode)
+
+
+def memory(tmp_path: Path, keys: list[str]) -> tuple[MemoryWire, S3]:
+    wire = MemoryWire({"bucket": dict.fromkeys(keys, b"")})
+    return wire, S3(tmp_path, s3root="s3://bucket", wire=wire)
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_long_listing_is_complete_and_in_order_and_costs_few_requests_more(kind: str, tmp_path: Path) -> None:
+    keys = in_order(KEYS[kind])
+    wire, s3 = memory(tmp_path, keys)
+    with s3:
+        assert [o.object_key for o in s3.list_recursive()] == keys
+        pages = -(-len(keys) // 50)
+        assert wire.requests("ListObjectsV2") <= 3 * pages + 20
+
+
+def test_many_requests_are_under_way_at_once(tmp_path: Path) -> None:
+    wire, _ = memory(tmp_path, KEYS["hashes"])
+    under_way: set[int] = set()
+    most = 0
+
+    class Watched(MemoryWire):
+        def send(self, request: Request, sink: object = None) -> object:  # type: ignore[override]
+            nonlocal most
+            future = wire.send(request, sink)  # type: ignore[arg-type]
+            under_way.add(id(future))
+            most = max(most, len(under_way))
+            future.add_done_callback(lambda _: under_way.discard(id(future)))
+            return future
+
+    with S3(tmp_path, s3root="s3://bucket", wire=Watched()) as watched:
+        assert sum(1 for _ in watched.iter_list()) == 5000
+    assert most >= 8
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (7, 1), (50, 1), (51, 2), (100, 2)])
+def test_a_short_listing_costs_no_request_more(count: int, requests: int, tmp_path: Path) -> None:
+    wire, s3 = memory(tmp_path, [f"{n:03d}" for n in range(count)])
+    with s3:
+        assert len(s3.list_recursive()) == count
+        assert wire.requests("ListObjectsV2") == requests
+
+
+def test_who_reads_little_asks_little(tmp_path: Path) -> None:
+    wire, s3 = memory(tmp_path, KEYS["hashes"])
+    with s3:
+        found = s3.iter_list()
+        for _ in range(3):
+            next(found)
+        found.close()  # type: ignore[attr-defined]
+        assert wire.requests("ListObjectsV2") <= 2
+
+
+def test_a_limit_is_pushed_down(tmp_path: Path) -> None:
+    wire, s3 = memory(tmp_path, KEYS["numbers"])
+    with s3:
+        assert [o.key for o in s3.iter_list(limit=3)] == ["000000", "000001", "000002"]
+        assert wire.requests("ListObjectsV2") == 1
+        assert len(list(s3.iter_list(limit=120))) == 120
+        assert wire.requests("ListObjectsV2") <= 1 + 3
+        assert list(s3.iter_list(limit=0)) == []
+        with pytest.raises(ValueError, match="limit"):
+            s3.iter_list(limit=-1)
+
+
+def test_a_listing_that_is_used_slowly_holds_few_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_AHEAD", 10)
+    wire, s3 = memory(tmp_path, KEYS["numbers"])
+    with s3:
+        found = s3.iter_list()
+        for n in range(1, 5001):
+            next(found)
+            if n == 2000:
+                assert wire.requests("ListObjectsV2") <= 1.5 * (2000 / 50 + 10)
+        assert next(found, None) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    keys=st.sets(st.text(st.sampled_from("ab01/\x00é\U0001f9ea~"), min_size=1, max_size=6), max_size=400),
+    after=st.text(st.sampled_from("ab01/é~"), max_size=3),
+    page=st.integers(1, 7),
+)
+def test_any_keys_are_listed_once_and_in_order(
+    keys: set[str], after: str, page: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept, listing.PAGE = listing.PAGE, page
+    try:
+        wire = MemoryWire({"bucket": dict.fromkeys(keys, b"")})
+        with S3(tmp_path_factory.getbasetemp(), s3root="s3://bucket", wire=wire) as s3:
+            expected = [k for k in in_order(list(keys)) if k > after]
+            assert [o.object_key for o in s3.iter_list(start_after=after)] == expected
+    finally:
+        listing.PAGE = kept
+
+
+@pytest.mark.parametrize("pattern", ["year=2024/month=0[1-3]/**", "*/month=02/day=01/00?.parquet", "year=2025*/*/*/000.parquet",
+                                     "**/day=05/*", "*", "year=2024/*/*"])  # fmt: skip
+def test_a_pattern_finds_what_matches_and_lists_less(pattern: str, tmp_path: Path) -> None:
+    import re
+
+    keys = in_order(KEYS["days"])
+    wire, s3 = memory(tmp_path, keys)
+    expected = [k for k in keys if re.fullmatch(translate(pattern), k)]
+    with s3:
+        assert [o.object_key for o in s3.glob(pattern)] == expected
+        assert [o.object_key for o in s3.iter_list(match=pattern)] == expected
+        least = {"*": 30, "year=2024/month=0[1-3]/**": 120}  # of 2 * 95 pages
+        assert wire.requests("ListObjectsV2") < least.get(pattern, 600)
+
+
+def test_what_cannot_match_is_passed_over() -> None:
+    skip = skipper("in/", "a*/b/*.txt")
+    assert skip is not None
+    assert skip("in/a1/b/c") is None
+    assert skip("in/a1/x/c") == "in/a1/x/\U0010ffff"
+    assert skip("in/z/b/c.txt") == "in/z/\U0010ffff"
+    assert skip("in/a1/b/c/d") == "in/a1/b/c/\U0010ffff"
+    assert skipper("in/", "**/x") is None
+
+
+def test_a_server_that_ignores_start_after_is_listed_to_its_end_all_the_same(tmp_path: Path) -> None:
+    keys = in_order(KEYS["hashes"])
+
+    class Old(MemoryWire):
+        def send(self, request: Request, sink: object = None) -> object:  # type: ignore[override]
+            request.query = [pair for pair in request.query if pair[0] != "start-after"]
+            return super().send(request, sink)  # type: ignore[arg-type]
+
+    with S3(tmp_path, s3root="s3://bucket", wire=Old({"bucket": dict.fromkeys(keys, b"")})) as s3:
+        assert [o.object_key for o in s3.iter_list()] == keys
+        assert [o.object_key for o in s3.iter_list(start_after=keys[4000])] == keys[4001:]
+
+
+def test_a_listing_that_fails_far_ahead_fails(tmp_path: Path) -> None:
+    wire, s3 = memory(tmp_path, KEYS["numbers"])
+    calls = iter(range(10_000))
+
+    class Late(Fault):
+        def strikes(self, request: Request) -> bool:
+            return next(calls) >= 20
+
+    wire.faults.append(Late(body=b"<html>not a listing</html>", times=None))
+    with s3, pytest.raises(ListError):
+        s3.list_recursive()
+
+
+def test_a_long_listing_on_real_servers(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 10)
+    keys = in_order(
+        [f"d{n % 7}/{n * 7919 % 1000:03d}-ü +%{n}" for n in range(240)] + [f"{n:02x}" for n in range(40)] + ["日本/1"]
+    )
+    s3.put_many((key, b"") for key in keys)
+    assert [o.key for o in s3.list_recursive()] == keys
+    assert [o.key for o in s3.iter_list("d3", start_after="5")] == [k[3:] for k in keys if "d3/5" < k < "d4"]
+    assert [o.key for o in s3.glob("d[25]/1*")] == [k for k in keys if k[:4] in ("d2/1", "d5/1")]
+    assert [o.key for o in s3.glob("*")] == [k for k in keys if "/" not in k]
+
+
+# -- where to cut ------------------------------------------------------------------------------
+
+
+@given(keys=st.lists(st.text(max_size=9), min_size=1, max_size=30), step=st.integers(0, 10**40))
+def test_a_cut_lies_between(keys: list[str], step: int) -> None:
+    keys = in_order(keys)
+    space = KeySpace("")
+    space.learn(keys)
+    for until in (None, keys[-1]):
+        cut = space.cut(keys[0], until, step)
+        assert cut is None or (keys[0] < cut and (until is None or cut < until))
+
+
+def test_evenly_spread_keys_are_cut_where_they_are_thought_to_be() -> None:
+    space = KeySpace("x/")
+    space.learn(f"x/{n:06d}" for n in range(0, 1000, 100))
+    step = space.position("x/001000") - space.position("x/000000")
+    assert space.cut("x/001000", None, 4 * step) in ("x/005", "x/0050")
+
+
+# -- pages read fast are pages read right ----------------------------------------------------------
+
+NAMES = st.text(st.sampled_from("ab/%+ é&<>\"'"), min_size=1, max_size=8).map(written)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(
+        st.builds(
+            lambda key, size, etag, modified, kind, extra, tidy: (
+                f"<Contents><Key>{key}</Key><LastModified>{modified}</LastModified><ETag>{etag}</ETag>"
+                f"<Size>{size}</Size>{kind}</Contents>"
+                if tidy
+                else a_row(key, size=size, etag=ETAG, modified=modified, extra=extra)
+            ),
+            NAMES,
+            st.sampled_from(["0", "5368709120", "x", "-1", "", " 7 "]),
+            st.sampled_from([f"&quot;{ETAG}&quot;", f'"{ETAG}-3"', ETAG, "", "&#34;a&#34;", "a b"]),
+            st.sampled_from(["2024-05-06T07:08:09.000Z", "2024-05-06T07:08:09Z", "2024-13-06T07:08:09Z", "now",
+                             "2024-05-06T07:08:09.123Z"]),
+            st.sampled_from(["<StorageClass>STANDARD</StorageClass>", "", "<Owner><ID>1</ID></Owner>", "<Type>Normal</Type>"]),
+            st.sampled_from(["", "<Owner><ID>1</ID></Owner>", "<!-- -->"]),
+            st.booleans(),
+        ),
+        max_size=4,
+    ),
+    between=st.sampled_from(["", "\n", "<!-- x -->", "<CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>"]),
+    encoding=st.sampled_from(["url", None]),
+)  # fmt: skip
+def test_a_page_reads_the_same_by_either_way(rows: list[str], between: str, encoding: str | None) -> None:
+    body = a_page(between.join(rows), encoding=encoding)
+
+    def read() -> object:
+        try:
+            return xml.parse_list_page(body, "bucket", "")
+        except xml.MalformedReply as exc:
+            return str(exc)
+
+    fast = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml, "_rows", lambda body: ([], body))
+        assert fast == read()
