@@ -15,13 +15,12 @@ import hashlib
 import itertools
 import re
 import threading
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import quote_plus, unquote
+from urllib.parse import quote, quote_plus, unquote
 from xml.sax.saxutils import escape
 
 from s3nb.checksum import Expected, of_part, of_parts, whole
@@ -519,7 +518,7 @@ class MemoryWire(Wire):
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         limit = min(int(query.get("max-keys", "1000")), 1000)
         token = query.get("continuation-token")
-        after = query.get("start-after", "") if token is None else b64decode(token).decode()
+        after = query.get("start-after", "") if token is None else unquote(token)
         entries = list(self._entries(request.bucket, prefix, delimiter, after))
         page, more = entries[:limit], len(entries) > limit
         lines = [
@@ -536,7 +535,7 @@ class MemoryWire(Wire):
                 )
         lines.append(f"<IsTruncated>{str(more).lower()}</IsTruncated>")
         if more:
-            token = b64encode(page[-1][0].encode()).decode()  # a key may have what XML cannot carry
+            token = quote(page[-1][0])  # a key may have what XML cannot carry
             lines.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
         head = (
             '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
