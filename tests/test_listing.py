@@ -203,6 +203,7 @@ def test_a_long_listing_on_real_servers(s3: S3, monkeypatch: pytest.MonkeyPatch)
 # -- where to cut ------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(keys=st.lists(st.text(max_size=9), min_size=1, max_size=30), step=st.integers(0, 10**40))
 def test_a_cut_lies_between(keys: list[str], step: int) -> None:
     keys = in_order(keys)
