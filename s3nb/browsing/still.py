@@ -101,9 +101,11 @@ def _size(row: Row) -> str:
 
 
 def _summary(state: dict[str, object], total: int) -> str:
-    what = "finds" if state["searching"] else "rows"
+    if state["problem"]:
+        return "Nothing was listed"
+    rows = plural(int(str(state["loaded"])), "find" if state["searching"] else "row")
     shown = f", the first {SHOWN} shown" if total > SHOWN else ""
-    return f"{state['loaded']:,} {what}{'' if state['complete'] else ' loaded, more in S3'}{shown}"
+    return f"{rows}{'' if state['complete'] else ' loaded, more in S3'}{shown}"
 
 
 def print_pages(

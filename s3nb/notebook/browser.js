@@ -115,6 +115,11 @@ export function selectedText(s) {
   return parts.length ? `${parts.join(", ")} selected` : "";
 }
 
+/** Whether a row is something in S3, and not the end of a level that is not all there. @param {Row} row */
+export function isEntry(row) {
+  return row[2] === "object" || row[2] === "prefix" || row[2] === "bucket";
+}
+
 /** Whether a link may be followed. @param {string} url */
 export function isWeb(url) {
   return /^https?:\/\//i.test(url);
@@ -293,8 +298,8 @@ class View {
     this.sheet = h("div", { class: "s3nb-sheet", hidden: true });
     this.status = h("span", { class: "s3nb-status", role: "status" });
     this.chosen = h("span", { class: "s3nb-chosen", role: "status" });
-    this.all = h("button", { type: "button", class: "s3nb-plain", onclick: () => this.tell("all") }, "Load all");
-    this.stop = h("button", { type: "button", class: "s3nb-plain", onclick: () => this.tell("stop") }, "Stop");
+    this.all = h("button", { type: "button", class: "s3nb-plain", onclick: () => (this.tell("all"), this.grid.focus()) }, "Load all");
+    this.stop = h("button", { type: "button", class: "s3nb-plain", onclick: () => (this.tell("stop"), this.grid.focus()) }, "Stop");
     this.busyNote = h("span", { class: "s3nb-busy", role: "status" });
     this.tasks = h("ul", { class: "s3nb-tasks", "aria-label": "Tasks" });
     const a = this.actions;
@@ -438,7 +443,8 @@ class View {
     const first = Math.floor(start / PAGE), last = Math.floor(Math.max(start, stop - 1) / PAGE);
     /** @type {number[]} */ const missing = [];
     for (let page = first; page <= last; page++) if (!this.fresh.has(page)) missing.push(page);
-    if (!missing.length || this.asking || !this.state.total) return stop > start ? this.endInSight(start, stop) : undefined;
+    if (!missing.length) return this.endInSight(start, stop);
+    if (this.asking || !this.state.total) return;
     this.asking = true;
     this.ask("rows", { start: missing[0] * PAGE, stop: (missing[missing.length - 1] + 1) * PAGE }).then((a) => {
       this.asking = false;
@@ -480,8 +486,9 @@ class View {
 
   /** Make a row the active one, and select as keys ask for. @param {number} to @param {{shiftKey: boolean, ctrlKey: boolean, metaKey: boolean}} e */
   moveTo(to, e) {
+    const row = this.rows.get(to);
     this.active = to;
-    this.activeId = this.rows.get(to)?.[0] ?? "";
+    this.activeId = row && isEntry(row) ? row[0] : "";
     const top = reveal(to, this.body.scrollTop, this.body.clientHeight, this.state.total);
     if (top !== null) this.body.scrollTop = top;
     if (e.shiftKey) this.select(Math.min(this.anchor, to), Math.max(this.anchor, to) + 1, "only");
@@ -492,7 +499,7 @@ class View {
   /** @param {number} start @param {number} stop @param {string} how */
   select(start, stop, how) {
     for (const [index, row] of this.rows) { // shown at once; the kernel's answer replaces it
-      const inside = index >= start && index < stop && !["more", "loading", "error", "empty"].includes(row[2]);
+      const inside = index >= start && index < stop && isEntry(row);
       const next = inside ? (how === "flip" ? !row[7] : true) : how === "only" ? false : row[7];
       if (next !== row[7]) this.rows.set(index, /** @type {Row} */ ([...row.slice(0, 7), next, row[8]]));
     }

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import Server
 from tests.lab import NO_CHROMIUM, chromium
@@ -23,6 +23,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("S3NB_REQUIRE_CHROMIUM"):
             pytest.fail(NO_CHROMIUM)
         pytest.skip(NO_CHROMIUM)
+    expect.set_options(timeout=20_000)  # machines are slow now and then; what is there is not waited for
     with sync_playwright() as playwright:
         # root has no sandbox, containers have little shared memory
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
