@@ -163,7 +163,7 @@ class GetTask(Task):
             self._want = expected(headers)
         opening = self._opening
         assert opening is not None
-        if self._target is None and size is not None and size <= config.memory_object and self._store.hold(size):
+        if self._target is None and size is not None and size <= self._store.memory_object and self._store.hold(size):
             self._held = size
             take: Callable[[bytes], object] = self._body.append
             if cut is not None:

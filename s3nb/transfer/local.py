@@ -34,6 +34,7 @@ class Store:
         if not os.path.isdir(root):
             raise LocalFileNotFound(f"tmproot is not a folder: {visible(root)}")
         self._root = root
+        self.memory_object = config.memory_object  # results up to so many bytes may stay in memory
         self._budget = config.memory_budget
         self._lock = threading.Lock()
         self._folder: str | None = None

@@ -1,0 +1,411 @@
+"""The filesystem for fsspec: its own abstract suite, and what that does not ask."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import pickle
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import fsspec.tests.abstract as abstract
+import pytest
+
+import s3nb
+from s3nb.fsspec import S3nbFileSystem, register
+from s3nb.testing import Fault
+
+from ..conftest import Server
+from .conftest import TREE, Counted, Place
+
+
+def options(server: Server) -> dict[str, Any]:
+    return {"key": server.access_key, "secret": server.secret_key, "endpoint_url": server.endpoint_url}
+
+
+@pytest.fixture(scope="module")
+def abstract_bucket(moto_server: Server) -> str:
+    name = f"abstract-{uuid.uuid4().hex[:8]}"
+    client = moto_server.boto3_client()
+    client.create_bucket(Bucket=name)
+    client.close()
+    return name
+
+
+class Ours(abstract.AbstractFixtures):
+    @pytest.fixture
+    def fs(self, moto_server: Server) -> S3nbFileSystem:
+        return S3nbFileSystem(**options(moto_server))
+
+    @pytest.fixture
+    def fs_path(self, abstract_bucket: str) -> str:
+        return f"{abstract_bucket}/{uuid.uuid4().hex}"
+
+    @pytest.fixture
+    def fs_join(self) -> Any:
+        return lambda *parts: "/".join(parts)
+
+    @pytest.fixture
+    def supports_empty_directories(self) -> bool:
+        return False  # those without a marker go with their last object
+
+
+class TestCopy(abstract.AbstractCopyTests, Ours):
+    """fsspec's own."""
+
+
+class TestGet(abstract.AbstractGetTests, Ours):
+    """fsspec's own."""
+
+
+class TestPut(abstract.AbstractPutTests, Ours):
+    """fsspec's own."""
+
+
+class TestOpen(abstract.AbstractOpenTests, Ours):
+    """fsspec's own."""
+
+
+class TestPipe(abstract.AbstractPipeTests, Ours):
+    """fsspec's own."""
+
+
+@pytest.fixture
+def ours(tree: Place) -> S3nbFileSystem:
+    return S3nbFileSystem(client=tree.client)
+
+
+@pytest.fixture
+def counted(memory: Counted) -> tuple[S3nbFileSystem, Counted]:
+    filesystem = S3nbFileSystem(client=memory.client, skip_instance_cache=True)
+    memory.wire.log.clear()
+    return filesystem, memory
+
+
+def asked(memory: Counted) -> list[str]:
+    found = [request.operation for request in memory.wire.log]
+    memory.wire.log.clear()
+    return found
+
+
+def test_the_protocol_is_known_to_fsspec_and_s3_after_register(moto_server: Server, tree: Place) -> None:
+    assert fsspec.get_filesystem_class("s3nb") is S3nbFileSystem
+    before = dict(fsspec.registry)
+    register()
+    try:
+        filesystem, path = fsspec.core.url_to_fs(f"s3://{tree.bucket}/a/f", client=tree.client)
+        assert isinstance(filesystem, S3nbFileSystem)
+        assert path == f"{tree.bucket}/a/f"
+        with fsspec.open(f"s3://{tree.bucket}/a/f", client=tree.client) as file:
+            assert file.read() == b"f"
+    finally:
+        from fsspec.registry import _registry
+
+        _registry.clear()
+        _registry.update(before)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("s3://bucket/k", "bucket/k"), ("s3nb://bucket/k/", "bucket/k"), ("S3A://bucket/k", "bucket/k"), ("/bucket/k", "bucket/k"),
+        ("s3nb::bucket/k", "bucket/k"), ("bucket/a//b", "bucket/a//b"), ("s3://bucket", "bucket"), ("", ""), ("s3://", ""),
+        (s3nb.S3Path("bucket", "k"), "bucket/k"), ("s3bucket/k", "s3bucket/k"),
+    ],
+)  # fmt: skip
+def test_names_are_bucket_and_literal_key(path: Any, name: str) -> None:
+    assert S3nbFileSystem._strip_protocol(path) == name
+
+
+def test_info_and_ls_say_what_s3_says(ours: S3nbFileSystem, tree: Place) -> None:
+    facts = ours.info(tree.at("a/f"))
+    assert (facts["name"], facts["size"], facts["type"]) == (f"{tree.bucket}/a/f", 1, "file")
+    assert facts["ETag"] == f'"{tree.client.info(tree.at("a/f")).etag}"'
+    assert abs((datetime.now(UTC) - facts["LastModified"]).total_seconds()) < 3600
+    assert ours.modified(tree.at("a/f")) == ours.created(tree.at("a/f")) == facts["LastModified"]
+    assert ours.info(tree.at("a"))["type"] == "directory"
+    assert ours.ls(tree.at(), detail=False) == [f"{tree.bucket}/{n}" for n in ("a", "both", "marker", "sl")]
+    assert [i["name"] for i in ours.ls(tree.at("a/f"))] == [f"{tree.bucket}/a/f"]
+    assert tree.bucket in ours.ls("", detail=False)
+    assert ours.find(tree.at()) == [f"{tree.bucket}/{k}" for k in sorted(TREE) if not k.endswith("/")]
+    assert ours.find(tree.at("a"), withdirs=True) == [f"{tree.bucket}/{k}" for k in ("a", "a/f", "a/sub", "a/sub/g")]
+    assert ours.glob(tree.at("a/*")) == [f"{tree.bucket}/a/f", f"{tree.bucket}/a/sub"]
+    assert [(p, sorted(d), sorted(f)) for p, d, f in ours.walk(tree.at("a"))] == [
+        (f"{tree.bucket}/a", ["sub"], ["f"]),
+        (f"{tree.bucket}/a/sub", [], ["g"]),
+    ]
+    assert ours.du(tree.at("a")) == 3
+    assert ours.checksum(tree.at("a/f")) != ours.checksum(tree.at("a/sub/g"))
+    for look in (ours.info, ours.ls):
+        with pytest.raises(FileNotFoundError):
+            look(tree.at("nothing"))
+
+
+def test_bytes_and_their_slices(ours: S3nbFileSystem, tree: Place) -> None:
+    url = tree.put("digits", b"0123456789")
+    data = b"0123456789"
+    for start, end in [
+        (None, None),
+        (2, 5),
+        (None, 3),
+        (7, None),
+        (-3, None),
+        (-4, -1),
+        (0, -2),
+        (5, 5),
+        (20, 30),
+        (8, 30),
+        (0, 0),
+    ]:
+        assert ours.cat_file(url, start, end) == data[start:end], (start, end)
+        assert asyncio.run(ours._cat_file(url, start, end)) == data[start:end], (start, end)
+    assert ours.cat([url, tree.at("a/f")]) == {f"{tree.bucket}/digits": data, f"{tree.bucket}/a/f": b"f"}
+    assert ours.cat(tree.at("a"), recursive=True) == {f"{tree.bucket}/a/f": b"f", f"{tree.bucket}/a/sub/g": b"gg"}
+    assert ours.head(url, 3) + ours.tail(url, 2) == b"01289"
+    assert ours.read_block(url, 3, 4) == b"3456"
+    found = ours.cat_ranges([url, tree.at("nothing"), url, url], [1, 0, 5, -2], [3, 1, 9, None])
+    assert (found[0], type(found[1]), found[2], found[3]) == (b"12", s3nb.ObjectNotFound, b"5678", b"89")
+    assert asyncio.run(ours._cat_ranges([url] * 2, [0, 8], [2, 99])) == [b"01", b"89"]
+    with pytest.raises(FileNotFoundError):
+        ours.cat_ranges([tree.at("nothing")], 0, 1, on_error="raise")
+    assert ours.cat([url, tree.at("nothing")], on_error="omit") == {f"{tree.bucket}/digits": data}
+
+
+def test_slices_close_together_are_one_request(counted: tuple[S3nbFileSystem, Counted]) -> None:
+    ours, memory = counted
+    memory.wire.store("bucket", "big", bytes(range(256)) * 4096)
+    found = ours.cat_ranges(["bucket/big"] * 3, [0, 1000, 900_000], [10, 1010, 900_010])
+    assert found == [bytes((i % 256) for i in range(at, at + 10)) for at in (0, 1000, 900_000)]
+    assert asked(memory) == ["GetObject", "GetObject"]
+    ours.cat_ranges(["bucket/big"] * 2, [0, 1000], [10, 1010], max_gap=0)
+    assert asked(memory) == ["GetObject", "GetObject"]
+
+
+def test_requests_are_few(counted: tuple[S3nbFileSystem, Counted]) -> None:
+    ours, memory = counted
+    ours.info("bucket/a/f")
+    assert asked(memory) == ["HeadObject"]
+    ours.cat_file("bucket/a/f")
+    assert asked(memory) == ["GetObject"]
+    ours.pipe_file("bucket/new", b"1")
+    assert asked(memory) == ["PutObject"]
+    ours.find("bucket/a")
+    assert asked(memory) == ["ListObjectsV2"]
+    ours.glob("bucket/a/s*")
+    assert [(r.operation, dict(r.query).get("prefix")) for r in memory.wire.log if r.operation == "ListObjectsV2"][-1] == (
+        "ListObjectsV2", "a/s",
+    )  # fmt: skip
+    memory.wire.log.clear()
+    with ours.open("bucket/a/f") as file:
+        file.read()
+    assert asked(memory) == ["GetObject"]
+    ours.rm("bucket/a", recursive=True)
+    assert asked(memory).count("DeleteObjects") == 1
+
+
+def test_listings_are_kept_only_if_asked(memory: Counted) -> None:
+    plain = S3nbFileSystem(client=memory.client, skip_instance_cache=True)
+    keeping = S3nbFileSystem(
+        client=memory.client, use_listings_cache=True, listings_expiry_time=60, skip_instance_cache=True
+    )
+    for filesystem in (plain, keeping):
+        assert len(filesystem.ls("bucket/a")) == 2
+    memory.wire.store("bucket", "a/late", b"1")
+    assert (len(plain.ls("bucket/a")), len(keeping.ls("bucket/a"))) == (3, 2)
+    assert len(keeping.ls("bucket/a", refresh=True)) == 3
+    keeping.pipe_file("bucket/a/mine", b"1")
+    assert len(keeping.ls("bucket/a")) == 4
+    keeping.rm("bucket/a/mine")
+    assert len(keeping.ls("bucket/a")) == 3
+
+
+def test_a_file_that_fails_makes_no_object(ours: S3nbFileSystem, tree: Place) -> None:
+    for mode, text in (("wb", b"half"), ("w", "half")):
+        for compression in (None, "gzip"):
+            with pytest.raises(RuntimeError), ours.open(tree.at("a/f"), mode, compression=compression) as file:  # noqa: PT012
+                file.write(text)
+                raise RuntimeError
+    assert tree.body("a/f") == b"f"
+    with ours.open(tree.at("x.gz"), "wt", compression="infer") as file:
+        file.write("text")
+    with ours.open(tree.at("x.gz"), "rt", compression="infer") as file:
+        assert file.read() == "text"
+
+
+def test_a_transaction_makes_all_objects_or_none(ours: S3nbFileSystem, tree: Place) -> None:
+    with ours.transaction:
+        with ours.open(tree.at("t/1"), "wb") as file:
+            file.write(b"1")
+        with ours.open(tree.at("t/2"), "w") as text:
+            text.write("2")
+        assert not ours.exists(tree.at("t/1"))
+    assert (tree.body("t/1"), tree.body("t/2")) == (b"1", b"2")
+    with pytest.raises(RuntimeError), ours.transaction:  # noqa: PT012
+        with ours.open(tree.at("t/1"), "wb") as file:
+            file.write(b"changed")
+        raise RuntimeError
+    assert tree.body("t/1") == b"1"
+    with ours.open(tree.at("t/3"), "wb") as file:
+        file.write(b"3")
+    assert tree.body("t/3") == b"3"
+
+
+def test_exclusive_creation(ours: S3nbFileSystem, tree: Place) -> None:
+    with pytest.raises(FileExistsError):
+        ours.pipe_file(tree.at("a/f"), b"new", mode="create")
+    with pytest.raises(FileExistsError):
+        ours.open(tree.at("a/f"), "xb")
+    ours.pipe({tree.at("n/1"): b"1", tree.at("n/2"): b"2"}, mode="create")
+    assert (tree.body("n/2"), tree.body("a/f")) == (b"2", b"f")
+
+
+def test_files_go_and_come_with_callbacks(ours: S3nbFileSystem, tree: Place, tmp_path: Path) -> None:
+    class Count(fsspec.callbacks.Callback):  # type: ignore[misc]
+        pass
+
+    count = Count()
+    ours.get(tree.at("a"), str(tmp_path / "got"), recursive=True, callback=count)
+    assert (tmp_path / "got" / "sub" / "g").read_bytes() == b"gg"
+    assert count.size == count.value
+    one = Count()
+    ours.get_file(tree.at("a/sub/g"), str(tmp_path / "one"), callback=one)
+    assert (one.size, one.value) == (2, 2)
+    count = Count()
+    ours.put(str(tmp_path / "got"), tree.at("put"), recursive=True, callback=count)
+    assert (tree.body("put/f"), count.size == count.value) == (b"f", True)
+    sink = io.BytesIO()
+    ours.get_file(tree.at("a/f"), sink)
+    assert sink.getvalue() == b"f"
+    with pytest.raises(FileNotFoundError):
+        ours.get(tree.at("nothing"), str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+    ours.mv(tree.at("put/f"), tree.at("put/moved"))
+    assert (tree.body("put/moved"), tree.body("put/f")) == (b"f", None)
+
+
+def test_a_key_that_climbs_stays_where_it_is(memory: Counted, tmp_path: Path) -> None:
+    memory.wire.store("bucket", "evil/../../../escaped", b"1")
+    memory.wire.store("bucket", "evil/fine", b"1")
+    with pytest.raises(ValueError):
+        S3nbFileSystem(client=memory.client).get("bucket/evil", str(tmp_path / "a" / "b"), recursive=True)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_what_is_refused_is_raised_for_each_key(counted: tuple[S3nbFileSystem, Counted]) -> None:
+    ours, memory = counted
+    memory.wire.faults.append(
+        Fault("DeleteObjects", body=b"<DeleteResult><Error><Key>a/f</Key><Code>AccessDenied</Code></Error>"
+                                    b"<Deleted><Key>a/sub/g</Key></Deleted></DeleteResult>")
+    )  # fmt: skip
+    with pytest.raises(PermissionError):
+        ours.rm("bucket/a", recursive=True)
+    memory.wire.faults.append(Fault(status=403, code="AccessDenied", times=None))
+    with pytest.raises(PermissionError):
+        ours.exists("bucket/secret")
+
+
+def test_removing_a_directory_needs_recursive(ours: S3nbFileSystem, tree: Place) -> None:
+    with pytest.raises(IsADirectoryError):
+        ours.rm(tree.at("a"))
+    with pytest.raises(FileNotFoundError):
+        ours.rm(tree.at("nothing"))
+    ours.rm([tree.at("both"), tree.at("a/f")])
+    assert tree.names() == ["a/sub/g", "both/x", "marker/", "sl//x"]
+    ours.mkdir(tree.at("made"))
+    assert ours.isdir(tree.at("made"))
+    ours.rmdir(tree.at("made"))
+    assert not ours.exists(tree.at("made"))
+
+
+SECRET, TOKEN = "wJalrXUtnFEMI-secret", "session-token-secret"
+
+
+def test_no_secret_is_shown_or_written_and_json_works_in_this_process() -> None:
+    ours = S3nbFileSystem(key="AKIDEXAMPLE", secret=SECRET, token=TOKEN, endpoint_url="http://127.0.0.1:1")
+    shown = [
+        repr(ours),
+        str(ours),
+        repr(ours.storage_options),
+        ours.to_json(),
+        str(ours.to_dict()),
+        ours.fsid,
+        repr(vars(ours)),
+    ]
+    for text in shown:
+        assert SECRET not in text
+        assert TOKEN not in text
+    again = fsspec.AbstractFileSystem.from_json(ours.to_json())
+    assert again._options["session_vars"] == ours._options["session_vars"]
+    elsewhere = json.loads(ours.to_json())
+    elsewhere["secret"] = elsewhere["secret"][:-1] + "x"
+    with pytest.raises(s3nb.CredentialsError, match="another process"):
+        fsspec.AbstractFileSystem.from_json(json.dumps(elsewhere))
+
+
+def test_a_wrong_argument_is_an_error_at_once_and_needless_ones_are_not() -> None:
+    with pytest.raises(TypeError, match="no option 'enpoint_url'"):
+        S3nbFileSystem(enpoint_url="http://127.0.0.1:1")
+    S3nbFileSystem(
+        anon=True, default_block_size=1, default_fill_cache=False, client_kwargs={"region_name": "eu-west-1"}
+    )
+
+
+def test_it_pickles_and_equal_ones_are_one(moto_server: Server) -> None:
+    ours = S3nbFileSystem(**options(moto_server))
+    assert S3nbFileSystem(**options(moto_server)) is ours
+    assert pickle.loads(pickle.dumps(ours)) == ours
+
+
+def test_filesystems_with_clients_of_their_own_are_not_mixed_up(memory: Counted, amazon: Counted) -> None:
+    one, two = S3nbFileSystem(client=memory.client), S3nbFileSystem(client=amazon.client)
+    assert one != two
+    assert one is S3nbFileSystem(client=memory.client)
+    two.pipe_file("bucket/only", b"here")
+    assert two.exists("bucket/only")
+    assert not one.exists("bucket/only")
+
+
+def test_it_works_in_a_forked_child(server: Server, tree: Place) -> None:
+    ours = S3nbFileSystem(**options(server))
+    assert ours.exists(tree.at("a/f"))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if ours.cat_file(tree.at("a/f")) == b"f" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_coroutines_await_the_same_core(tree: Place) -> None:
+    async def use() -> None:
+        ours = S3nbFileSystem(client=tree.client, asynchronous=True)
+        await ours._pipe_file(tree.at("co/1"), b"one")
+        await ours._pipe({tree.at("co/2"): b"two", tree.at("co/3"): b"three"})
+        assert await ours._cat([tree.at("co/1"), tree.at("co/3")]) == {
+            f"{tree.bucket}/co/1": b"one",
+            f"{tree.bucket}/co/3": b"three",
+        }
+        assert (await ours._info(tree.at("co/1")))["size"] == 3
+        assert await ours._exists(tree.at("co"))
+        assert not await ours._exists(tree.at("no"))
+        assert await ours._isdir(tree.at("co"))
+        assert await ours._isfile(tree.at("co/1"))
+        assert await ours._find(tree.at("co")) == [f"{tree.bucket}/co/{n}" for n in "123"]
+        await ours._cp_file(tree.at("co/1"), tree.at("co/4"))
+        await ours._rm_file(tree.at("co/1"))
+        await ours._rm(tree.at("co/2"))
+        assert [i["name"] for i in await ours._ls(tree.at("co"))] == [f"{tree.bucket}/co/{n}" for n in "34"]
+        async with await ours.open_async(tree.at("co/3")) as file:
+            assert await file.read(3) == b"thr"
+        assert ours.cat_file(tree.at("co/3")) == b"three"  # inside a running loop
+        with pytest.raises(FileNotFoundError):
+            await ours._cat_file(tree.at("co/1"))
+
+    asyncio.run(use())
+
+
+def test_signed_urls_name_the_key(ours: S3nbFileSystem, tree: Place) -> None:
+    assert "/a/f?" in ours.sign(tree.at("a/f"), expiration=60)
