@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +46,40 @@ class Place:
         return self.client.get(self.at(key), return_missing=True).blob
 
 
+class Hosts:
+    """A boto3 client and an `S3` for each server that was used; a fresh bucket costs one request."""
+
+    def __init__(self, tmproot: Path) -> None:
+        self._tmproot = tmproot
+        self._made: dict[str, tuple[Any, S3]] = {}
+
+    def place(self, server: Server, objects: Mapping[str, bytes]) -> Place:
+        """Return a bucket of its own with these objects."""
+        if server.name not in self._made:
+            self._made[server.name] = server.boto3_client(), S3(tmproot=self._tmproot, **server.options())
+        boto, client = self._made[server.name]
+        bucket = f"fs-{uuid.uuid4().hex[:12]}"
+        boto.create_bucket(Bucket=bucket)
+        client.put_many([(f"s3://{bucket}/{key}", body) for key, body in objects.items()])
+        return Place(bucket, client)
+
+    def close(self) -> None:
+        for boto, client in self._made.values():
+            boto.close()
+            client.close()
+
+
 @pytest.fixture(scope="session")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Any, S3]]]:
-    """A boto3 client and an `S3` for each server that was used, by its name."""
-    made: dict[str, tuple[Any, S3]] = {}
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    made = Hosts(tmp_path_factory.mktemp("fs"))
     yield made
-    for boto, client in made.values():
-        boto.close()
-        client.close()
+    made.close()
 
 
 @pytest.fixture
-def tree(server: Server, hosts: dict[str, tuple[Any, S3]], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def tree(server: Server, hosts: Hosts) -> Place:
     """The tree, in a bucket of its own on a server."""
-    if server.name not in hosts:
-        hosts[server.name] = server.boto3_client(), S3(tmproot=tmp_path_factory.mktemp("fs"), **server.options())
-    boto, client = hosts[server.name]
-    bucket = f"fs-{uuid.uuid4().hex[:12]}"
-    boto.create_bucket(Bucket=bucket)
-    client.put_many([(f"s3://{bucket}/{key}", body) for key, body in TREE.items()])
-    return Place(bucket, client)
+    return hosts.place(server, TREE)
 
 
 class Counted(Place):
