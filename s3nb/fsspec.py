@@ -34,7 +34,7 @@ from fsspec.utils import isfilelike, stringify_path
 from s3nb import fs, many, session
 from s3nb.client import S3
 from s3nb.core import Core, Operation
-from s3nb.errors import CredentialsError, InvalidRange, NotFound, ObjectExists, S3Error, bulk_error
+from s3nb.errors import CredentialsError, InvalidRange, NotFound, ObjectExists, S3Error, UnsafeKey, bulk_error
 from s3nb.files import S3Writer
 from s3nb.files import open as open_file
 from s3nb.files.plan import merge
@@ -43,7 +43,7 @@ from s3nb.fs.change import delete_request
 from s3nb.fs.look import stat_at
 from s3nb.fs.tree import Entry, entries_at
 from s3nb.fs.where import Spot
-from s3nb.text import Masked
+from s3nb.text import Masked, visible
 from s3nb.transfer import listing
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
@@ -614,6 +614,10 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         """Copy files to this machine, many at once; paths as fsspec has them. All are tried before one's failure is raised."""
         with self._collecting() as todo:
             super().get(rpath, lpath, recursive=recursive, **options)
+        if not isinstance(lpath, list):
+            for remote, local in todo:
+                if ".." in os.fspath(local)[len(os.fspath(lpath)) :].split("/"):
+                    raise UnsafeKey(f"no safe local path for the key {visible(repr(remote), 200)}: a part that is '..'")
         callback.set_size(len(todo))
         self._get_all(todo, callback)
 
