@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s3nb import listings, many
 from s3nb.addressing import Addresses, Prefix, each
@@ -34,6 +34,9 @@ from s3nb.uri import Named, check_bucket, is_s3, parse
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
 from s3nb.wire.xml import parse_buckets
+
+if TYPE_CHECKING:
+    from s3nb.preview import Preview
 
 Progress = bool | str | Callable[[Snapshot], object] | None
 
@@ -159,6 +162,7 @@ class S3:
             max_pool_connections=self._config.max_requests,
         )
         self._core = Core(account, engine, self._config, wire)
+        self._core.look = _look
 
     # -- life -----------------------------------------------------------------------------
 
@@ -388,6 +392,43 @@ class S3:
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
         found: S3Object = core.run(HeadTask(core.scope("info", 1), wanted))
         return found
+
+    def preview(
+        self, key: Any = None, *, limit: int | None = None, rows: int | None = None, version_id: str | None = None
+    ) -> Preview:
+        """Look into an object without fetching it: its first bytes decoded, and all that S3 says of it.
+
+        Text, JSON and JSON lines, CSV, Parquet, Arrow, NumPy, pictures, sounds, archives, notebooks; compressed ones are seen
+        through; everything else as bytes. Recognised by what the bytes are, not by name or type.
+
+        Two requests at once: a GET of at most ``limit`` bytes, and a HEAD. One more for tags, if there are any; and up to 1 MiB in
+        all for formats whose facts are at their end (Parquet, zip), and for small pictures.
+
+        Parameters
+        ----------
+        key : str, S3Object, ...
+            As for `get`. A range is not looked at.
+        limit : int, optional
+            Bytes of the first request, up to 1 MiB; default 64 KiB.
+        rows : int, optional
+            Rows of tables and lines of text shown; default 20 and 60.
+        version_id : str, optional
+            One version.
+
+        Returns
+        -------
+        Preview
+            Shown by a notebook, and by ``print``. ``.kind``, ``.blocks``, ``.about``, ``.tags``, ``.headers``, ``.head``.
+
+        Raises
+        ------
+        ObjectNotFound, AccessDenied, ...
+            As for `get`.
+        """
+        from s3nb.preview import fetch
+
+        core = self._alive()
+        return fetch.preview(core, self._at.wanted(key, version_id=version_id), fetch.limited(limit, rows))
 
     def info_many(self, keys: Iterable[Any], return_missing: bool = False) -> Results:
         """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each."""
@@ -836,6 +877,18 @@ class S3:
         wanted = self._at.wanted(key, version_id=version_id)
         request = Request(operations[method], method, wanted.bucket, wanted.key, query=wanted.query())
         return self._alive().engine.wire.presign(request, expires)
+
+
+def _look(core: Core, item: S3Object, limit: int | None, rows: int | None) -> Preview:
+    """Preview a result: from its bytes, if they were fetched, else by asking S3."""
+    from s3nb.preview import fetch  # knows many formats, and few programs look at them
+
+    limits = fetch.limited(limit, rows)
+    part = item.range_info
+    if item.downloaded and (part is None or part.request_length == part.total_size):
+        return fetch.local(item, limits)
+    bucket, key = parse(item.url)
+    return fetch.preview(core, Wanted(bucket, key, item.url, version_id=item.version_id), limits)
 
 
 def _remade(settings: dict[str, Any]) -> S3:

@@ -42,6 +42,7 @@ class Core:
         self._engine: Engine | None = None
         self._pid = os.getpid()
         self.closed = False
+        self.look: Callable[..., Any] | None = None  # how a result of this is previewed
 
     @property
     def engine(self) -> Engine:
@@ -70,6 +71,7 @@ class Core:
                     wire = make_wire(self.account, self._asked, self.config)
                 renew = self._renew if self._given_wire is None else None
                 self._engine = Engine(wire, self.config, renew, skewed=self.account.set_clock)
+                self._engine.owner = self
             return self._engine
 
     def _renew(self) -> bool:
@@ -78,6 +80,12 @@ class Core:
             return seen is not None and self.account.refresh(seen) != seen
         except CredentialsError:
             return False
+
+    def preview(self, item: Any, limit: int | None = None, rows: int | None = None) -> Any:
+        """Return a preview of one of this client's results."""
+        if self.closed or self.look is None:
+            raise ClientClosed("this client was closed")
+        return self.look(self, item, limit, rows)
 
     def scope(self, verb: str, total: int | None = None) -> Scope:
         """Return a scope for one operation."""

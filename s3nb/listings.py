@@ -31,7 +31,7 @@ def objects(
     )
 
 
-def _object(prefix: Prefix, found: ListedObject) -> S3Object:
+def _object(core: Core, prefix: Prefix, found: ListedObject) -> S3Object:
     return S3Object(
         prefix.base or None,
         f"s3://{prefix.bucket}/{found.key}",
@@ -40,13 +40,14 @@ def _object(prefix: Prefix, found: ListedObject) -> S3Object:
         last_modified=found.last_modified,
         storage_class=found.storage_class,
         version_id=found.version_id,
+        origin=core,
     )
 
 
 def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | None = None) -> Iterator[S3Object]:
     """Yield all objects below a prefix, by key."""
     for found in objects(core, prefix, start_after=start_after, limit=limit):
-        yield _object(prefix, found)
+        yield _object(core, prefix, found)
 
 
 def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:
@@ -55,7 +56,7 @@ def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool
     page = core.wait(listing.page(scope, where.bucket, where.key, delimiter="/", page_size=limit), scope)
     base = f"s3://{where.bucket}/{where.key[: where.key.rfind('/') + 1]}"
     prefix = Prefix(where.bucket, where.key, base)
-    found = [_object(prefix, o) for o in page.objects]
+    found = [_object(core, prefix, o) for o in page.objects]
     found += [S3Object(base, f"s3://{where.bucket}/{p}") for p in page.prefixes]
     found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
     return found, page.next_token is not None
@@ -72,7 +73,7 @@ def matching(core: Core, prefix: Prefix, pattern: str, start_after: str = "") ->
     at = len(prefix.key)
     for found in objects(core, narrow, start_after=start_after, skip=skipper(prefix.key, pattern)):
         if expected(found.key, at):
-            yield _object(prefix, found)
+            yield _object(core, prefix, found)
 
 
 def skipper(base: str, pattern: str) -> Skip | None:
@@ -100,7 +101,7 @@ def skipper(base: str, pattern: str) -> Skip | None:
 def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
     """Yield one level, by URL: objects, and common prefixes as objects that do not exist."""
     for page in listing.pages(core.scope("list"), prefix.bucket, prefix.key, delimiter="/", start_after=start_after):
-        found = [_object(prefix, o) for o in page.objects]
+        found = [_object(core, prefix, o) for o in page.objects]
         found += [S3Object(prefix.base, f"s3://{prefix.bucket}/{p}") for p in page.prefixes]
         # S3 counts both in one order, so merging within the page is merging over all
         found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
@@ -126,7 +127,7 @@ def versions(core: Core, prefix: Prefix) -> Iterator[S3Object]:
         # some servers put all markers of a page behind all its versions; for others this changes nothing
         order = sorted(page.versions, key=lambda v: (v.key.encode(), not v.is_latest, -(v.last_modified or 0.0)))
         for found in order:
-            yield _object(prefix, found)
+            yield _object(core, prefix, found)
         if page.next_key is None:
             return
         if (page.next_key, page.next_version) == (key_marker, version_marker):

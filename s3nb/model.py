@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol, SupportsIndex, overload
 
 from s3nb import plain, styled
-from s3nb.errors import LocalFileNotFound, S3Error, bulk_error
+from s3nb.errors import ClientClosed, LocalFileNotFound, S3Error, bulk_error
 from s3nb.text import visible
 
 # The peer client keeps the user's dictionary as one JSON text in this header; so do we, so that each reads the
@@ -105,7 +105,7 @@ class S3Object:
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_path", "_range", "_size",
+        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_origin", "_path", "_range", "_size",
         "_storage_class", "_store", "_url", "_verified", "_version_id",
     )  # fmt: skip
 
@@ -126,8 +126,10 @@ class S3Object:
         storage_class: str | None = None,
         version_id: str | None = None,
         verified: str | None = None,
+        origin: Any = None,
     ) -> None:
         self._verified = verified
+        self._origin = origin  # the core it came from
         self._base = base
         self._url = url
         self._size = size
@@ -253,6 +255,32 @@ class S3Object:
                 store.discard(self._path)
         self._data = None
         self._path = None
+
+    def preview(self, limit: int | None = None, rows: int | None = None) -> Any:
+        """Look into the object without fetching it: its first bytes decoded, and all that S3 says of it.
+
+        If its bytes were fetched, nobody is asked. Otherwise two requests at once, a GET of at most ``limit`` bytes and a
+        HEAD; one more for tags; and up to 1 MiB in all for formats whose facts are at their end.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Bytes of the first request; default 64 KiB.
+        rows : int, optional
+            Rows (of tables) and lines (of text) shown; default 20 and 60.
+
+        Returns
+        -------
+        s3nb.preview.Preview
+
+        Raises
+        ------
+        ClientClosed
+            The client it came from is closed, or it came without one (by pickle): `S3.preview` takes it too.
+        """
+        if self._origin is None:
+            raise ClientClosed(f"{visible(self._url)}: this came without its client: client.preview(it) asks for it")
+        return self._origin.preview(self, limit, rows)
 
     def _need_store(self) -> ResultStore:
         store = self._store

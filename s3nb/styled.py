@@ -52,6 +52,18 @@ border-bottom:1px solid var(--s3nb-line);max-width:none;line-height:1.45;white-s
 .s3nb .s3nb-table .s3nb-first{padding-left:8px;border-left:2px solid transparent}
 .s3nb .s3nb-table .s3nb-failed .s3nb-first{border-left-color:var(--s3nb-bad)}
 .s3nb .s3nb-pairs td{border:none;padding:1px 18px 1px 0}
+.s3nb .s3nb-after{margin-left:1.2em}
+.s3nb .s3nb-sides{display:flex;flex-wrap:wrap;gap:8px 32px;align-items:flex-start;margin-top:8px}
+.s3nb .s3nb-content{flex:1 1 380px;min-width:0;max-width:100%}
+.s3nb .s3nb-about{flex:0 1 auto;max-width:100%}
+.s3nb .s3nb-text{margin:0;padding:8px 10px;max-height:360px;overflow:auto;border:1px solid var(--s3nb-line);border-radius:4px;
+background:rgba(128,128,128,.06);color:inherit;font-family:var(--s3nb-mono);font-size:12px;line-height:1.45;white-space:pre}
+.s3nb .s3nb-scroll{overflow:auto;max-height:420px;max-width:100%}
+.s3nb .s3nb-cells td{font-family:var(--s3nb-mono);font-size:12px;padding:2px 18px 2px 0;max-width:28em;overflow:hidden;
+text-overflow:ellipsis;white-space:pre}
+.s3nb .s3nb-type{font-weight:400;font-size:11px}
+.s3nb .s3nb-picture{max-width:100%;max-height:400px;border:1px solid var(--s3nb-line);border-radius:4px}
+.s3nb .s3nb-small{image-rendering:pixelated;min-width:96px}
 .s3nb .s3nb-sum{margin:4px 0 0 10px}
 """)
 

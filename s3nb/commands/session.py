@@ -229,5 +229,5 @@ def relative(found: S3Object, base: str) -> S3Object:
     """Return the object of a listing with a key relative to another URL."""
     return S3Object(
         base, found.url, size=found.size, etag=found.etag, last_modified=found.last_modified,
-        storage_class=found._storage_class, version_id=found._version_id,
+        storage_class=found._storage_class, version_id=found._version_id, origin=found._origin,
     )  # fmt: skip

@@ -214,6 +214,7 @@ class Engine:
     ) -> None:
         self.wire = wire
         self.config = config
+        self.owner: Any = None  # what results can ask for more
         self.clock = Clock()
         self.pace = Pace(config)
         self._backoff = backoff or Backoff(config)

@@ -618,6 +618,7 @@ class GetTask(Task):
             store=self._store,
             etag=self.etag.strip('"') if self.etag and not wanted.info else None,
             version_id=wanted.version_id,
+            origin=self.engine.owner,
         )
 
     def error_about(self, kind: type[S3Error], text: str) -> S3Error:

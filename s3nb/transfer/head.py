@@ -38,7 +38,14 @@ class _HeadCall(Call):
         wanted = self.task.wanted
         length = result.headers.get("content-length", "0")
         self.task.end(
-            S3Object(wanted.base, wanted.url, size=int(length), headers=result.headers, version_id=wanted.version_id)
+            S3Object(
+                wanted.base,
+                wanted.url,
+                size=int(length),
+                headers=result.headers,
+                version_id=wanted.version_id,
+                origin=self.task.engine.owner,
+            )
         )
 
     def failed(self, error: BaseException) -> None:
