@@ -25,7 +25,7 @@ FLOORS = [
     ("model", "config"),
     ("run",),
     ("wire",),
-    ("wire.xml", "wire.signing"),
+    ("wire.xml", "wire.signing", "wire.redact"),
     ("wire.aws",),
     ("wire.curl", "wire.boto"),
     ("testing",),

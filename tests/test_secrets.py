@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import pickle
+import re
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +111,80 @@ def test_what_a_server_says_of_a_signature_is_no_traceback_of_keys(tmp_path: Pat
     with S3(tmp_path, s3root="s3://box", wire=wire) as s3, pytest.raises(PermissionError) as caught:
         s3.get("k")
     assert "Authorization" not in str(caught.value)
+
+
+DEBUGGING = """
+import io, logging, os, sys, traceback
+said = io.StringIO()
+logging.basicConfig(stream=said, level=logging.DEBUG)
+from s3nb import S3
+url, bucket, engine, folder = sys.argv[1:]
+def fails(do):
+    try:
+        do()
+    except Exception as exc:
+        told = traceback.TracebackException.from_exception(exc, capture_locals=True)
+        said.write("".join(told.format()) + repr(exc))
+    else:
+        raise SystemExit("should have failed")
+with S3(folder, bucket=bucket, endpoint_url=url, engine=engine) as s3:
+    s3.put("k", "body")
+    s3.put("large", bytes(17 << 20))
+    s3.get_many(["k", "large"])
+    s3.list_recursive()
+    s3.presign("k")
+    fails(lambda: s3.get("none"))
+    fails(lambda: s3.get_many(["k", "none"]))
+    fails(lambda: s3.presign("k", expires=0))
+    fails(lambda: s3.put("k", "x", headers={"Cache-Control": "\\ud800"}))
+    fails(lambda: s3.put("k", "x", headers={"x-amz-storage-class": "no\\nline"}))
+    fails(lambda: S3(folder, s3root="s3://not-there-at-all", endpoint_url=url, engine=engine).list_recursive())
+role = S3(folder, bucket=bucket, endpoint_url=url, engine=engine, role="arn:aws:iam::123456789012:role/reader")
+with role:
+    role.get("k")
+    keys = role._core.account.credentials()
+    assert keys.token and keys.token not in said.getvalue() and keys.secret_key not in said.getvalue()
+    said.write(str(vars(role)) + repr(keys))
+print(said.getvalue())
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("engine", ["curl", "boto3"])
+def test_the_logs_of_everybody_at_level_debug_hold_no_secret(
+    moto_server: Server, moto_bucket: str, tmp_path: Path, engine: str
+) -> None:
+    environment = dict(
+        os.environ, AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=TOKEN,
+        AWS_DEFAULT_REGION="us-east-1", AWS_ENDPOINT_URL=moto_server.endpoint_url,
+    )  # fmt: skip
+    command = [sys.executable, "-c", DEBUGGING, moto_server.endpoint_url, moto_bucket, engine, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "botocore" in done.stdout, "the level is DEBUG"
+    for canary in (SECRET, TOKEN):
+        assert canary not in done.stdout + done.stderr
+    assert not re.search(r"Signature['\"]?\s*[=:]\s*[0-9a-f]{64}", done.stdout + done.stderr)
+
+
+def test_a_saved_notebook_holds_no_secret(moto_server: Server, moto_bucket: str, tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = [
+        f"from s3nb import S3\ns3 = S3({str(tmp_path)!r}, bucket={moto_bucket!r}, endpoint_url={moto_server.endpoint_url!r})",
+        "%xmode Verbose",
+        "s3.put('k', 'body'); s3, vars(s3), s3._core, s3._core.account",
+        "s3.get('none')",
+        "s3.get_many(['k', 'none'])",
+        "job = s3.submit_get('k'); job, job.result(), job.result().headers",
+        "s3._core.engine.wire, vars(s3._core.engine.wire), vars(s3._core.account)",
+        "import pickle; pickle.dumps(s3)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    environment = dict(os.environ, AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=TOKEN)
+    NotebookClient(notebook, allow_errors=True, timeout=60).execute(env=environment)
+    saved = nbformat.writes(notebook)
+    assert "ObjectNotFound" in saved
+    assert SECRET not in saved
+    assert TOKEN not in saved

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from s3nb.errors import CredentialsError, InvalidURL, S3Error
 from s3nb.text import Masked, visible
+from s3nb.wire.redact import keep_secrets
 from s3nb.wire.signing import Keys
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Account:
         import boto3
         import botocore.exceptions
 
+        keep_secrets()
         given = self._given_session
         try:
             if given is not None and not isinstance(given, boto3.Session):
@@ -348,7 +350,9 @@ class Account:
             return AWSResponse(request.url, 200, HTTPHeaders(), _NoBody())
 
         region = self._regions.get(bucket)
-        client = self.make_client(**({"region_name": region} if region else {}))
+        # signed with keys that are nobody's: what is signed goes nowhere, but botocore writes it to its log
+        nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody", "aws_session_token": None}
+        client = self.make_client(**nobody, **({"region_name": region} if region else {}))
         client.meta.events.register_first("before-send.s3.*", catch)
         if self.anonymous or self._keys is None:
             self.credentials()  # a clear error of ours rather than botocore's
