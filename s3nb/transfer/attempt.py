@@ -48,6 +48,7 @@ _AGAIN_STATUSES = frozenset({408, 500, 502, 504})
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _DNS_TRIES = 3
 _MALFORMED_TRIES = 5
+_NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
 
@@ -222,6 +223,8 @@ class Engine:
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         self._renewed_at = 0.0
+        self._renewals = 0  # calls that wait for other credentials; meanwhile nothing is sent with the old ones
+        self._no_identity: tuple[float, BaseException | None] = (0.0, None)  # until when there are no others, and why
         self._in_flight = 0
         self._bytes = 0
         self._queue: deque[Call] = deque()
@@ -256,24 +259,31 @@ class Engine:
         if call.scope.cancelled:
             call.dropped = True
         with self._lock:
+            until, hopeless = self._no_identity
             if self._closed:
-                closed = True
+                closed: BaseException | None = ClientClosed("the client was closed")
+            elif hopeless is not None and time.monotonic() < until:
+                closed = hopeless
             else:
-                closed = False
+                closed = None
                 self._budget.earn()
                 if not self._room(call):
                     self._queue.append(call)
                     return
                 self._enter(call)
-        if closed:
+        if closed is not None:
             call.scope.calls.discard(call)
-            call.failed(ClientClosed("the client was closed"))
+            call.failed(closed)
             return
         call._launch(self)
 
     def _room(self, call: Call) -> bool:
         """Say whether a call may be sent now (with the lock held); if only the time has not come, see to it that it will."""
-        if self._in_flight >= self.pace.limit or (self._bytes and self._bytes + call.cost > self.config.upload_budget):
+        if (
+            self._renewals
+            or self._in_flight >= self.pace.limit
+            or (self._bytes and self._bytes + call.cost > self.config.upload_budget)
+        ):
             return False
         wait = self.pace.wait(time.monotonic())
         if wait > 0 and not self._pumping:
@@ -479,23 +489,44 @@ class Engine:
         if self._renew is None:
             self.settle(call, error)
             return
+        with self._lock:
+            self._renewals += 1
         self._leave(call)
         self.pool.submit(self._renew_for, call, error)
 
     def _renew_for(self, call: Call, error: S3Error) -> None:
+        """Renew the credentials, unless that was done or tried since the call was sent; then send it again, or fail it."""
+        failure: BaseException | None = None
+        gone: list[Call] = []
+        with self._renewing:
+            if call._sent_at < self._renewed_at:
+                failure = self._no_identity[1]
+            else:
+                failure = self._other_credentials(error)
+                with self._lock:
+                    self._no_identity = (time.monotonic() + _NO_IDENTITY, failure)
+                    if failure is not None:  # those who wait would be refused as well
+                        gone = list(self._queue)
+                        self._queue.clear()
+                self._renewed_at = time.monotonic()
+        with self._lock:
+            self._renewals -= 1
+        if failure is None:
+            call.scope.progress.retried()
+            self._resubmit(call)
+        else:
+            for other in (call, *gone):
+                other.scope.calls.discard(other)
+                other.failed(failure)
+        self._pump()
+
+    def _other_credentials(self, error: S3Error) -> BaseException | None:
+        """Renew; return why there are no others."""
+        assert self._renew is not None
         try:
-            with self._renewing:
-                if call._sent_at >= self._renewed_at:  # else renewed since: just send it again
-                    assert self._renew is not None
-                    if not self._renew():
-                        raise error
-                    self._renewed_at = time.monotonic()
+            return None if self._renew() else error
         except Exception as exc:
-            call.scope.calls.discard(call)
-            call.failed(exc if isinstance(exc, S3Error) else CredentialsError(visible(str(exc), 300)))
-            return
-        call.scope.progress.retried()
-        self._resubmit(call)
+            return exc if isinstance(exc, S3Error) else CredentialsError(visible(str(exc), 300))
 
     def settle(self, call: Call, error: BaseException) -> None:
         """End a call that was sent with a failure."""

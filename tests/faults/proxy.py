@@ -220,6 +220,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = b"".join(self._paced(rule, size, self.rfile.read))
         if rule.fault == "cap":
             rule = Rule("status")
+        if rule.fault == "status" and rule.forward:
+            upstream = self.proxy.upstream()
+            kept = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")}
+            upstream.request(self.command, self.path, body or None, kept)
+            upstream.getresponse().read()
+            upstream.close()
         if rule.fault == "status":
             text = f"<Error><Code>{rule.code}</Code><Message>injected</Message></Error>".encode()
             self._answer(rule.status, list(rule.headers), rule.page if rule.page is not None else text)
