@@ -369,7 +369,7 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
             pages = None
             if where.bucket:
                 pages = listing.begun(self._core.scope("list"), where.bucket, where.prefix + head, delimiter="/")
-            for entry in entries_at(self._core, where, pages, must=False):
+            for entry in entries_at(self._core, where, pages, whole=False):
                 facts = _entry_info(entry)
                 if entry.is_file() or withdirs:
                     yield facts["name"], facts

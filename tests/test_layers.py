@@ -58,7 +58,7 @@ FLOORS = [
     ("files.opening",),
     ("files",),
     ("fs.where",),
-    ("fs.ask",),
+    ("fs.ask", "fs.keeping"),
     ("fs.look", "fs.tree"),
     ("fs.change", "fs.globs"),
     ("fs.moving",),

@@ -1,7 +1,8 @@
 """Files and directories: the functions of `os`, `os.path`, `shutil` and `glob`, for ``s3://`` URLs, `S3Path`, and local paths.
 
-A local path goes to the standard library, so the same code serves both. In S3, a directory is what keys have before a slash: it is
-there while something is below it, if only its marker, which `mkdir` makes. Nothing is cached: S3 answers with what is there now.
+A local path goes to the standard library, so the same code serves both. In S3, a directory is what keys have before a
+slash: it is there while something is below it, if only its marker, which `mkdir` makes. Nothing is cached, unless in a
+`cached` block: S3 answers with what is there now.
 
 >>> from s3nb import listdir, isdir, join
 >>> for name in listdir("s3://bucket/data"):
@@ -16,6 +17,7 @@ from __future__ import annotations
 from s3nb.fs.ask import StatResult
 from s3nb.fs.change import join, makedirs, mkdir, remove, rmdir, rmtree, touch, unlink
 from s3nb.fs.globs import glob, iglob
+from s3nb.fs.keeping import cached
 from s3nb.fs.look import exists, getmtime, getsize, isdir, isfile, path_exists, samefile, stat
 from s3nb.fs.moving import copy, copytree, move, rename, replace
 from s3nb.fs.tree import Entry, find, listdir, scandir, walk
@@ -23,6 +25,7 @@ from s3nb.fs.tree import Entry, find, listdir, scandir, walk
 __all__ = [
     "Entry",
     "StatResult",
+    "cached",
     "copy",
     "copytree",
     "exists",

@@ -214,6 +214,13 @@ def stat_of(found: S3Object, place: Spot) -> StatResult:
     )  # fmt: skip
 
 
+def stat_of_listed(place: Spot, found: ListedObject) -> StatResult:
+    """Return what a listing says of a file as a `StatResult`."""
+    return StatResult(
+        place.bucket, found.key, found.size, found.last_modified, etag=found.etag, storage_class=found.storage_class
+    )  # fmt: skip
+
+
 def stat_of_directory(place: Spot, first: ListedObject | None = None) -> StatResult:
     """Return the facts of a directory; ``first``: the first object in it, which may be its marker."""
     marker = first if first is not None and first.key == place.prefix else None

@@ -21,6 +21,7 @@ from s3nb.errors import (
     PreconditionFailed,
 )
 from s3nb.fs.ask import Asker, is_a_directory, named, no_such, not_a_directory
+from s3nb.fs.keeping import changes
 from s3nb.fs.tree import missing
 from s3nb.fs.where import Spot, core_of, fspath, in_bucket, local, spot
 from s3nb.text import visible
@@ -91,6 +92,7 @@ def remove(path: Any, *, client: S3 | None = None, version_id: str | None = None
 unlink = remove
 
 
+@changes
 def _removed(ask: Asker, place: Spot) -> bool:
     """Delete an object; False if there is none."""
     if place.version_id is None and keeps_conditions(ask.core, place.bucket):
@@ -121,6 +123,7 @@ def _delete(ask: Asker, place: Spot, etag: str | None = None) -> None:
     ask.result(ask.send(delete_request(place, etag), lambda _: None))
 
 
+@changes
 def delete_unchanged(ask: Asker, place: Spot, etag: str | None) -> None:
     """Delete an object that was copied, unless somebody has replaced it meanwhile (where the server can tell)."""
     try:
@@ -188,6 +191,7 @@ def rmtree(
 _PY312 = hasattr(Path, "walk")
 
 
+@changes
 def _rmtree(core: Core, place: Spot) -> None:
     in_bucket(place, "rmtree")
     if not place.key:
@@ -205,6 +209,7 @@ def _rmtree(core: Core, place: Spot) -> None:
         raise missing(Asker(core, "list"), place)
 
 
+@changes
 def rmdir(path: Any, *, client: S3 | None = None) -> None:
     """Delete an empty directory, which is a marker. One LIST of two keys, one DELETE.
 
@@ -291,12 +296,14 @@ def _refuse_existing(ask: Asker, place: Spot, exist_ok: bool = False) -> bool:
     return False
 
 
+@changes
 def _mark(ask: Asker, place: Spot) -> None:
     key = place.prefix
     placed = Placed(place.bucket, key, f"s3://{place.bucket}/{key}", [("Content-Type", MARKER_TYPE)])
     ask.core.run(PutTask(ask.core.scope("mkdir", 1), placed, source_of(b"")))
 
 
+@changes
 def touch(path: Any, mode: int = 0o666, exist_ok: bool = True, *, client: S3 | None = None) -> None:
     """Make an empty file, unless there is one: that stays as it is, its time too, as S3 can change none.
 

@@ -216,7 +216,7 @@ class Globber:
         prefix = self._base.prefix + at
         head = self._rules.head(segments[0])
         pages = listing.begun(self._core.scope("glob"), self._base.bucket, prefix + head, delimiter="/")
-        return entries_at(self._core, Spot(self._base.bucket, prefix, prefix), pages, must=False)
+        return entries_at(self._core, Spot(self._base.bucket, prefix, prefix), pages, whole=False)
 
     def _level(self, at: str, segments: list[str], entries: Iterator[Entry]) -> Iterator[str]:
         expected = re.compile(self._rules.one(segments[0]), self._rules.flags)

@@ -7,7 +7,8 @@ from typing import Any
 
 from s3nb.client import S3
 from s3nb.errors import AccessDenied, NotFound
-from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory, stat_of, stat_of_directory
+from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory, stat_of, stat_of_directory, stat_of_listed
+from s3nb.fs.keeping import look
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 
 FORBIDDEN = ("raise", "missing")
@@ -31,6 +32,9 @@ def isfile(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
     if not place.names_file:
         return False
     ask = Asker(core_of(client, place), "isfile")
+    known = look(ask.core, place)
+    if known is not None:
+        return any(found is not None for found in known)
     return _allowed(on_forbidden, lambda: ask.found(ask.head(place)) is not None)
 
 
@@ -45,6 +49,9 @@ def isdir(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -
     if not place.bucket:
         return True
     ask = Asker(core_of(client, place), "isdir")
+    known = look(ask.core, place)
+    if known is not None:
+        return None in known or (not place.names_file and bool(known))
     return _allowed(on_forbidden, lambda: ask.is_directory(place))
 
 
@@ -64,6 +71,9 @@ def exists(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
     if not place.bucket:
         return True
     ask = Asker(core_of(client, place), "exists")
+    known = look(ask.core, place)
+    if known is not None:
+        return bool(known)
     if place.version_id is not None:
         return _allowed(on_forbidden, lambda: ask.found(ask.head(place)) is not None)
     if not place.names_file:
@@ -74,11 +84,11 @@ def exists(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
 path_exists = exists
 
 
-def _allowed(on_forbidden: str, look: Any) -> bool:
+def _allowed(on_forbidden: str, ask: Any) -> bool:
     if on_forbidden not in FORBIDDEN:
         raise ValueError(f"on_forbidden must be one of {', '.join(FORBIDDEN)}, not {on_forbidden!r}")
     try:
-        return bool(look())
+        return bool(ask())
     except AccessDenied:
         if on_forbidden == "raise":
             raise
@@ -119,6 +129,10 @@ def stat(
 
 def stat_at(ask: Asker, place: Spot) -> StatResult:
     """Return what is known of a place in a bucket."""
+    for found in sorted(look(ask.core, place) or [], key=lambda one: one is None):  # the file first
+        if found is None:
+            return stat_of_directory(place)
+        return stat_of_listed(place, found)
     if place.names_file:
         try:
             return stat_of(ask.result(ask.head(place)), place)

@@ -25,6 +25,7 @@ from s3nb.errors import (
 )
 from s3nb.fs.ask import Asker, is_a_directory, named, no_such, not_a_directory
 from s3nb.fs.change import MARKER_TYPE, delete_request, delete_unchanged, keeps_conditions, replaced
+from s3nb.fs.keeping import changes
 from s3nb.fs.tree import entries_at, missing
 from s3nb.fs.where import Spot, client_of, core_of, in_bucket, local, spot
 from s3nb.model import S3Object
@@ -124,6 +125,7 @@ def _source_trouble(ask: Asker, place: Spot) -> S3Error:
     return is_a_directory(place) if ask.is_directory(place) else no_such(place)
 
 
+@changes
 def _copy(client: S3, source: Spot, target: Spot, etag: str | None) -> None:
     core = client._alive()
     if not source.names_file:
@@ -161,6 +163,7 @@ def _download(client: S3, source: Spot, target: Path, name: str) -> str:
     return str(found.path)
 
 
+@changes
 def _upload(client: S3, source: Path, target: Spot) -> str:
     core = client._alive()
     if source.is_dir():
@@ -264,6 +267,7 @@ def _refuse_inside(source: Spot, target: Spot) -> None:
         )
 
 
+@changes
 def _copy_leaves(client: S3, source: Spot, target: Spot, leaves: Iterable[_Leaf]) -> None:
     _refuse_inside(source, target)
 
@@ -344,6 +348,7 @@ def _tree_down(client: S3, source: Spot, target: Path, ignore: Ignore | None, ex
     return leaves
 
 
+@changes
 def _tree_up(client: S3, source: Path, target: Spot, ignore: Ignore | None) -> list[_Leaf]:
     """Copy a tree from this machine; return what was copied."""
     leaves = list(_local_leaves(source, ignore))
@@ -432,6 +437,7 @@ def _rename_tree(client: S3, source: Spot, target: Spot, occupied: list[str]) ->
     _delete_leaves(client, source, leaves)
 
 
+@changes
 def _delete_leaves(client: S3, source: Spot, leaves: list[_Leaf]) -> None:
     """Delete what was copied, and nothing that has come since."""
     core = client._alive()

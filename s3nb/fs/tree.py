@@ -10,11 +10,12 @@ from typing import Any
 from s3nb.client import S3
 from s3nb.core import Core
 from s3nb.errors import NotADirectory, NotFound
-from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory
+from s3nb.fs import keeping
+from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory, stat_of_directory, stat_of_listed
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 from s3nb.text import visible
 from s3nb.transfer import listing
-from s3nb.uri import Named, as_prefix
+from s3nb.uri import Named
 from s3nb.wire.xml import ListedObject, ListPage
 
 # What is never listed by name: no file system has such names, and code that joins them to a local path would climb.
@@ -67,12 +68,8 @@ class Entry(Named):
 
     def stat(self, *, follow_symlinks: bool = True) -> StatResult:
         """Return what the listing says of it."""
-        found = self._object
-        if found is None:
-            return StatResult(self.bucket, as_prefix(self.key), None)
-        return StatResult(
-            self.bucket, found.key, found.size, found.last_modified, etag=found.etag, storage_class=found.storage_class
-        )  # fmt: skip
+        place = Spot(self.bucket, self.key, self.path)
+        return stat_of_directory(place) if self._object is None else stat_of_listed(place, self._object)
 
     def __fspath__(self) -> str:
         return self.path
@@ -148,17 +145,44 @@ def _after(first: Entry | None, rest: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def entries_at(
-    core: Core, place: Spot, pages: Iterator[ListPage] | None = None, *, must: bool = True
+    core: Core, place: Spot, pages: Iterator[ListPage] | None = None, *, whole: bool = True
 ) -> Iterator[Entry]:
-    """Yield the entries of a directory, by key; ``pages``: of its listing, if that is under way; ``must`` it be there?"""
+    """Yield the entries of a directory, by key.
+
+    ``pages``: of its listing, if that is under way; not ``whole``: of a part of it, which may be empty.
+    """
     if not place.bucket:
         ask = Asker(core, "list")
         for name, _ in ask.result(ask.buckets()):
             yield Entry(name, Spot(name, "", place.child(name)), None)
         return
     prefix = place.prefix
+    kept = keeping.kept() if whole else None
+    names = kept.listing(core, place.bucket, prefix) if kept is not None else None
+    if names is None:
+        noted: keeping.Names = []
+        for name, listed in _listed(core, place, pages, whole):
+            if kept is not None:
+                noted.append((name, listed))
+            yield _entry(place, name, listed)
+        if kept is not None:
+            kept.note(core, place.bucket, prefix, noted)
+    else:
+        for name, listed in names:
+            yield _entry(place, name, listed)
+
+
+def _entry(place: Spot, name: str, listed: ListedObject | None) -> Entry:
+    key = listed.key if listed is not None else f"{place.prefix}{name}/"
+    return Entry(name, Spot(place.bucket, key, place.child(name)), listed)
+
+
+def _listed(
+    core: Core, place: Spot, pages: Iterator[ListPage] | None, whole: bool
+) -> Iterator[tuple[str, ListedObject | None]]:
+    prefix = place.prefix
     at = len(prefix)
-    empty = bool(place.key) and must  # a bucket may be empty; what else is empty is not there
+    empty = bool(place.key) and whole  # a bucket may be empty; what else is empty is not there
     if pages is None:
         pages = listing.pages(core.scope("list"), place.bucket, prefix, delimiter="/")
     for page in pages:
@@ -171,7 +195,7 @@ def entries_at(
         for key, listed in found:
             name = key[at:] if listed is not None else key[at:-1]
             if name not in _NO_NAMES:
-                yield Entry(name, Spot(place.bucket, key, place.child(name)), listed)
+                yield name, listed
     if empty:
         raise missing(Asker(core, "list"), place)
 
@@ -247,7 +271,8 @@ def _down(
 
 def begun(core: Core, place: Spot) -> Iterator[Entry]:
     """Return the entries of a directory; their first page is asked for at once."""
-    if not place.bucket:
+    kept = keeping.kept()
+    if not place.bucket or (kept is not None and kept.listing(core, place.bucket, place.prefix) is not None):
         return entries_at(core, place)
     return entries_at(core, place, listing.begun(core.scope("list"), place.bucket, place.prefix, delimiter="/"))
 
