@@ -6,11 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s3nb import listings, many
+from s3nb import listings, many, spread
 from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
@@ -30,7 +30,7 @@ from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.source import FileSource, Source, source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import Named, check_bucket, is_s3, parse
+from s3nb.uri import Named, check_bucket, collisions, is_s3, parse
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
 from s3nb.wire.xml import parse_buckets
@@ -142,6 +142,7 @@ class S3:
         self._at = Addresses(s3root)
         self._config = config or TransferConfig()
         self._store = Store(tmproot, self._config)
+        self._pools = spread.Pools()
         self._encryption = encryption
         self._progress = progress
         self._made = {
@@ -174,6 +175,7 @@ class S3:
 
     def close(self) -> None:
         """Stop what runs, and remove the temporary files. Results keep their facts, not their bytes. May be called twice."""
+        self._pools.close()
         self._core.close()
         self._store.close()
 
@@ -238,13 +240,26 @@ class S3:
         found: S3Object = core.run(GetTask(core.scope("get", 1), wanted, self._store), self._progress)
         return found
 
-    def get_many(self, keys: Iterable[Any], return_missing: bool = False, return_info: bool = True) -> Results:
+    def get_many(
+        self,
+        keys: Iterable[Any],
+        return_missing: bool = False,
+        return_info: bool = True,
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
         """Get many objects at once.
 
         Parameters
         ----------
         keys : iterable
             Keys as for `get`; read lazily, as there is room.
+        processes : int or True, optional
+            Share the work among so many processes (True: one a core), which the client keeps for the next time. For scripts: as
+            they are imported by each process, their main part stands under ``if __name__ == "__main__":``.
+        executor : concurrent.futures.Executor, optional
+            Share the work among its workers, e.g. those of Dask: ``dask_client.get_executor()``. They find credentials of their own.
 
         Returns
         -------
@@ -257,6 +272,9 @@ class S3:
             Some failed; all others are done. ``.failed`` names each, ``.ok`` holds the rest, ``.retry()`` tries again.
         """
         self._check_all(keys)
+        options = {"return_missing": return_missing, "return_info": return_info}
+        if (shared := self._shared("get_many", "get", keys, options, processes, executor)) is not None:
+            return shared
         return many.run(
             self._alive(),
             "get",
@@ -344,7 +362,15 @@ class S3:
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
         return many.submit(GetTask(core.scope("get", 1), wanted, self._store), self)
 
-    def download(self, keys: Iterable[Any], to: str | os.PathLike[str], *, recursive: bool = False) -> Results:
+    def download(
+        self,
+        keys: Iterable[Any],
+        to: str | os.PathLike[str],
+        *,
+        recursive: bool = False,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
         """Get objects into files of a folder, under names made of their keys. Parts of the folder are made as needed.
 
         A file appears whole or not at all. A key that has no safe name below ``to`` (it climbs, is absolute,
@@ -369,7 +395,92 @@ class S3:
             items = many.below(core, [self._at.prefix(key, slash=True) for key in each(keys)])
         else:
             items = ((self._at.wanted(key), many.local_name(key, self._at)) for key in each(keys))
-        return many.download(core, items, Path(to), self._store, self._progress)
+        if processes is None and executor is None:
+            return self._land(items, to)
+        listed = list(items)
+        options = {"to": os.path.abspath(os.fspath(to)), "met": collisions(name for _, name in listed)}
+        shared = self._shared("_land", "download", listed, options, processes, executor)
+        return self._land(listed, to) if shared is None else shared
+
+    def _land(
+        self, items: Iterable[tuple[Wanted, str]], to: str | os.PathLike[str], met: Mapping[str, str] | None = None
+    ) -> Results:
+        """Get objects into files of the given names."""
+        return many.download(self._alive(), items, Path(to), self._store, self._progress, met)
+
+    def map(
+        self,
+        function: Callable[[S3Object], Any],
+        keys: Iterable[Any],
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
+        """Return what a function makes of each object, called where the object's bytes are.
+
+        With ``processes`` or ``executor`` objects are fetched and the function is called on the workers, and only what it returns
+        comes back.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an `S3Object` (``.blob``, ``.text``, ``.path``, ``.key``), whose bytes are let go when it returns. It travels by
+            cloudpickle, if there is one, else by name. Called again for an object if a worker dies.
+        keys : iterable
+            As for `get_many`; read lazily.
+        processes, executor
+            As for `get_many`.
+
+        Returns
+        -------
+        Results
+            In the order of ``keys``.
+
+        Raises
+        ------
+        BulkError
+            Some objects could not be fetched, or the function raised for them; all others are done.
+        TypeError
+            The function cannot travel.
+        Unfit
+            A worker has no credentials, another s3nb, or cannot load the function; before anything is done.
+        """
+        if not callable(function):
+            raise TypeError(f"map() takes a function first, then keys; not {type(function).__name__}")
+        self._check_all(keys)
+        if (shared := self._shared("map", "map", keys, {}, processes, executor, function)) is not None:
+            return shared
+        return many.run(
+            self._alive(), "map", each(keys), self._getter(False, True), self._progress,
+            total=_count(keys), value=lambda found: spread.applied(function, found),
+        )  # fmt: skip
+
+    def _shared(
+        self,
+        method: str,
+        verb: str,
+        items: Iterable[Any],
+        options: dict[str, Any],
+        processes: int | bool | None,
+        executor: Executor | None,
+        function: Any = None,
+    ) -> Results | None:
+        """Do a many-operation in other processes, or elsewhere; None if it is to be done here."""
+        chosen = spread.executor_of(self._pools, processes, executor)
+        if chosen is None:
+            return None
+        self._alive()
+        work = spread.Spread(
+            self, self._store, self._pools, chosen, method,
+            verb=verb, options=options, function=function, total=_count(items), setting=self._progress,
+        )  # fmt: skip
+
+        def again(some: list[Any]) -> Results:
+            done = self._shared(method, verb, some, options, processes, executor, function)
+            assert done is not None
+            return done
+
+        return work.run(each(items), again)
 
     def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
         """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one.
@@ -430,9 +541,19 @@ class S3:
         core = self._alive()
         return fetch.preview(core, self._at.wanted(key, version_id=version_id), fetch.limited(limit, rows))
 
-    def info_many(self, keys: Iterable[Any], return_missing: bool = False) -> Results:
-        """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each."""
+    def info_many(
+        self,
+        keys: Iterable[Any],
+        return_missing: bool = False,
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
+        """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each. Shared as in `get_many`."""
         self._check_all(keys)
+        options = {"return_missing": return_missing}
+        if (shared := self._shared("info_many", "info", keys, options, processes, executor)) is not None:
+            return shared
 
         def make(scope: Scope, key: Any) -> HeadTask:
             return HeadTask(scope, self._at.wanted(key, missing_ok=return_missing))
@@ -584,7 +705,14 @@ class S3:
         place = self._place(key, *(settings | options).values())
         return many.submit(PutTask(core.scope("put", 1), place, source_of(obj)), self)
 
-    def put_many(self, key_objs: Iterable[Any], overwrite: bool = True) -> Results:
+    def put_many(
+        self,
+        key_objs: Iterable[Any],
+        overwrite: bool = True,
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
         """Put many objects at once.
 
         Parameters
@@ -602,9 +730,20 @@ class S3:
         BulkError
             Some failed; all others are stored.
         """
+        options = {"overwrite": overwrite}
+        if (shared := self._shared("put_many", "put", key_objs, options, processes, executor)) is not None:
+            return shared
         return self._put_all("put", key_objs, "value", source_of, overwrite)
 
-    def put_files(self, key_paths: Iterable[Any], overwrite: bool = True, *, resume: bool = False) -> Results:
+    def put_files(
+        self,
+        key_paths: Iterable[Any],
+        overwrite: bool = True,
+        *,
+        resume: bool = False,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
         """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``. Otherwise as `put_many`.
 
         Parameters
@@ -613,6 +752,9 @@ class S3:
             Go on with uploads in parts that were begun and not ended: parts that S3 has, to the byte, are not sent again. And
             keep what is sent if this one fails, too; `abort_incomplete` removes such parts, for which S3 asks money.
         """
+        options = {"overwrite": overwrite, "resume": resume}
+        if (shared := self._shared("put_files", "put", key_paths, options, processes, executor)) is not None:
+            return shared
         return self._put_all("put", key_paths, "path", _file_source, overwrite, resume)
 
     def upload(
@@ -773,8 +915,10 @@ class S3:
         if outcome[0] is not None:
             raise outcome[0]
 
-    def delete_many(self, keys: Iterable[Any]) -> Results:
-        """Delete many objects, a thousand a request. Returns their URLs in order.
+    def delete_many(
+        self, keys: Iterable[Any], *, processes: int | bool | None = None, executor: Executor | None = None
+    ) -> Results:
+        """Delete many objects, a thousand a request. Returns their URLs in order. Shared as in `get_many`.
 
         Raises
         ------
@@ -782,6 +926,8 @@ class S3:
             Some were refused; all others are deleted.
         """
         self._check_all(keys)
+        if (shared := self._shared("delete_many", "delete", keys, {}, processes, executor)) is not None:
+            return shared
         core = self._alive()
         doomed = (Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys)))
         return many.delete(core, doomed, self._progress)
@@ -816,8 +962,12 @@ class S3:
         task = self._copy_task(core.scope("copy", 1), (source, target), source_version_id, metadata)
         return PutResult(core.run(task, self._progress))
 
-    def copy_many(self, pairs: Iterable[tuple[Any, Any]]) -> Results:
-        """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order."""
+    def copy_many(
+        self, pairs: Iterable[tuple[Any, Any]], *, processes: int | bool | None = None, executor: Executor | None = None
+    ) -> Results:
+        """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order. Shared as in `get_many`."""
+        if (shared := self._shared("copy_many", "copy", pairs, {}, processes, executor)) is not None:
+            return shared
         core = self._alive()
         results = many.run(
             core, "copy", each(pairs, "pairs"), self._copy_task, self._progress, total=_count(pairs), value=PutResult

@@ -105,7 +105,10 @@ class S3Error(OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in _FIELDS}
-        return _rebuild, (type(self), self.message, fields), {"errno": self.errno, "filename": self.filename}
+        state: dict[str, Any] = {"errno": self.errno, "filename": self.filename}
+        if hasattr(self, "__notes__"):
+            state["__notes__"] = self.__notes__
+        return _rebuild, (type(self), self.message, fields), state
 
 
 def _rebuild(kind: type[S3Error], message: str, fields: dict[str, Any]) -> S3Error:

@@ -91,7 +91,10 @@ def _run(
         try:
             for task in window.ordered():
                 if task.error is None:
-                    results.append(task.result if value is None else value(task.result))
+                    result = task.result if value is None else value(task.result)
+                    if isinstance(result, S3Error):
+                        failed[len(results)] = task.item
+                    results.append(result)
                     continue
                 if hopeless(task.error) or isinstance(task.error, CancelledError):
                     raise task.error
@@ -299,10 +302,17 @@ class Landing:
                 sync_folder(folder)
 
 
-def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: Store, setting: Any) -> Results:
-    """Get objects into files below ``to``."""
+def download(
+    core: Core,
+    items: Iterable[tuple[Wanted, str]],
+    to: Path,
+    store: Store,
+    setting: Any,
+    met: Mapping[str, str] | None = None,
+) -> Results:
+    """Get objects into files below ``to``; ``met``: names that meet others, if known."""
     listed = list(items)
-    landing = Landing(to, core.config, collisions(name for _, name in listed))
+    landing = Landing(to, core.config, collisions(name for _, name in listed) if met is None else met)
     try:
         return run(
             core,

@@ -46,7 +46,7 @@ FLOORS = [
     ("preview.decode", "preview.show"),
     ("preview.fetch", "preview"),
     ("listings",),
-    ("many",),
+    ("many", "spread"),
     ("sync",),
     ("client",),
     ("session",),
@@ -92,6 +92,7 @@ FLOORS = [
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 # what the standard library does not have, and who may use it
 OUTSIDE = {
+    "cloudpickle": {"spread"},
     "boto3": {"wire.aws", "sandbox"},
     "botocore": {"wire.aws", "wire.boto", "wire.curl"},
     "pycurl": {"wire.curl"},
