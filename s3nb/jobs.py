@@ -24,7 +24,7 @@ from s3nb.text import time_text, visible
 
 _FAREWELL = 2.0  # seconds that the end of a session waits for jobs to stop
 _ASIDE = frozenset({"list", "abort", "glob"})  # operations that only prepare others
-_KEPT = 100  # finished jobs that are remembered
+_KEPT = 20  # finished jobs that are remembered, and with them their results
 
 
 class Watch:

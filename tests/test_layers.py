@@ -85,7 +85,7 @@ FLOORS = [
     ("__main__",),
     ("notebook.widget",),
     ("notebook.browser",),
-    ("notebook.complete",),
+    ("notebook.complete", "notebook.background"),
     ("notebook.magic",),
     ("notebook",),
 ]
@@ -101,7 +101,8 @@ OUTSIDE = {
     "moto": {"sandbox"},
     "werkzeug": {"sandbox"},
     "pyarrow": {"sandbox", "preview.columnar"},
-    "IPython": {"", "notebook.complete", "notebook.magic", "notebook.widget"},
+    "IPython": {"", "notebook.background", "notebook.complete", "notebook.magic", "notebook.widget"},
+    "ipywidgets": {"notebook.background"},
     "traitlets": {"notebook.magic", "notebook.widget"},
     "anywidget": {"notebook.widget"},
 }

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from s3nb import styled
+from s3nb.browsing.still import print_pages
 from s3nb.commands.parser import Parser, Verb, count
 from s3nb.commands.results import Facts
 from s3nb.commands.session import Here
 from s3nb.errors import CredentialsError, S3Error
 from s3nb.jobs import Job
+from s3nb.plain import fact_lines
 from s3nb.text import plural, visible
 from s3nb.uri import split_root
 
@@ -97,7 +100,13 @@ class JobList(list[Job]):
     def __str__(self) -> str:
         if not self:
             return "no jobs: --bg on a line starts one"
-        return "\n".join(f"{job.number:>3}  {visible(job.title, 40):<40}  {job.status()}" for job in self)
+        return fact_lines(self._pairs())
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [(f"{job.number}", f"{visible(job.title, 60)}: {job.status()}") for job in self]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return styled.bundle(str(self), styled.facts(self._pairs() or [("", str(self))]))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -118,6 +127,26 @@ def _run_jobs(here: Here, number: int | None, cancel: bool) -> Job | JobList:
     if cancel:
         job.cancel()
     return job
+
+
+def _browse(parser: Parser) -> None:
+    parser.take(
+        "url",
+        "prefix",
+        "s3:// URL, or one below the current prefix; default: that, else the buckets",
+        nargs="?",
+        metavar="URL",
+    )
+    parser.add_argument("--writable", action="store_true", help="allow it to upload and delete")
+    parser.add_argument("--height", type=count, default=420, metavar="PIXELS", help="420 (default)")
+
+
+def _run_browse(here: Here, url: Any, writable: bool, height: int) -> Any:
+    where = here.url(getattr(url, "url", url)) if url is not None else here.root
+    s3 = here.client()
+    if here.session.browse is not None:
+        return here.session.browse(s3, where, writable=writable, height=height)
+    return print_pages(s3, where or "s3://")
 
 
 def _sandbox(parser: Parser) -> None:
@@ -173,6 +202,8 @@ def _run_completion(here: Here, shell: str) -> str:
 VERBS = (
     Verb("use", _GROUP, "set, or show, the prefix that keys are relative to", _use, _run_use,
          ("use s3://bucket/data", "use s3://open-data --no-sign-request", "use .."), where="notebook", background=False),
+    Verb("browse", _GROUP, "look around: in a notebook with the mouse", _browse, _run_browse,
+         ("browse s3://bucket/logs", "browse"), background=False),
     Verb("jobs", _GROUP, "what runs in the background", _jobs, _run_jobs,
          ("jobs", "jobs 1", "jobs 1 --cancel"), where="notebook", background=False),
     Verb("config", _GROUP, "what is in force: endpoint, region, credentials' source", _nothing, _run_config,

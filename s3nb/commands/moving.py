@@ -504,7 +504,7 @@ def _remove_below(here: Here, s3: S3, names: list[Any], dry_run: bool, yes: bool
     if dry_run:
         return plan("delete", ((o.url, o.size) for name in names for o in s3.iter_list(name)))
     if not yes:
-        if here.session.ask is None:
+        if here.nobody_answers:
             here.confirm(
                 "delete all objects below " + ", ".join(visible(str(getattr(n, "url", n)), 100) for n in names), yes
             )

@@ -53,6 +53,7 @@ class Session:
     ) -> None:
         self.program = program
         self.ask = ask
+        self.assume_yes = False
         self.lazy = lazy
         self.root: str | None = None
         self.options: dict[str, Any] = {}
@@ -76,8 +77,8 @@ class Session:
                 self._clients[name] = self._make(tempfile.gettempdir(), **arguments)
             return self._clients[name]
 
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Return if the user agrees.
+    def confirm(self, question: str, *, yes: bool, background: bool = False) -> None:
+        """Return if the user agrees; in the background nobody is asked.
 
         Raises
         ------
@@ -86,9 +87,9 @@ class Session:
         Declined
             The answer was no.
         """
-        if yes:
+        if yes or self.assume_yes:
             return
-        if self.ask is None:
+        if self.ask is None or background:
             raise UsageError(f"{question}? Nobody can answer here: say --yes if that is what you want")
         answer = self.ask(f"{question}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
@@ -124,7 +125,12 @@ class Here:
 
     def confirm(self, question: str, yes: bool) -> None:
         """Ask, unless the line says ``--yes``."""
-        self.session.confirm(f"{self.name}: {question}", yes=yes)
+        self.session.confirm(f"{self.name}: {question}", yes=yes, background=self.command.background)
+
+    @property
+    def nobody_answers(self) -> bool:
+        """Whether a question would be refused: then what it needs to know need not be found out."""
+        return not self.session.assume_yes and (self.session.ask is None or self.command.background)
 
     def at(self, *keys: Any) -> tuple[S3, list[Any]]:
         """Return a client and the keys as it takes them: relative to the current prefix, or full URLs if one of them is."""

@@ -25,6 +25,8 @@ from s3nb.commands.looking import Contents
 from s3nb.config import TransferConfig
 from s3nb.errors import BulkError, S3Error
 from s3nb.jobs import Job, Watch, partial_of
+from s3nb.notebook.background import Screen
+from s3nb.notebook.browser import browse
 from s3nb.notebook.complete import matcher
 from s3nb.progress import watching
 from s3nb.text import visible_lines
@@ -64,6 +66,8 @@ class S3Magics(Magics):
         self.session.facts = self._facts
         self.completer = Completer(self.session, commands.VERBS)
         self.matcher = matcher(self.completer, shell)
+        self.session.browse = browse
+        self.screen = Screen(shell) if getattr(shell, "kernel", None) is not None else None
         self._last_error: S3Error | None = None
         self._last_traceback: TracebackType | None = None
         self._set()
@@ -100,6 +104,7 @@ class S3Magics(Magics):
             session.options.pop("config", None)
         bars.use(self.progress)
         session.preview_bytes = self.preview_bytes
+        session.assume_yes = not self.confirm
         self.completer.budget = self.completion_timeout
         self.completer.page_size = self.page_size
         if self.default_prefix:
@@ -163,8 +168,6 @@ class S3Magics(Magics):
 
     def _ask(self) -> Callable[[str], str] | None:
         """Return what asks the user; None where nobody can answer (papermill, nbconvert, a pipe)."""
-        if not self.confirm:
-            return lambda _: "y"
         kernel = getattr(self.shell, "kernel", None)
         if kernel is not None:
             return input if getattr(kernel, "_allow_stdin", False) else None
@@ -173,14 +176,12 @@ class S3Magics(Magics):
     # -- in the background ------------------------------------------------------------------
 
     def _background(self, command: commands.Command, line: str) -> Job:
-        session = self.session
-        asks = session.ask
-
-        def work() -> Any:
-            return commands.run(command, session)
-
-        del asks
-        return session.jobs.start(work, line.strip())
+        asks = command.arguments.get("yes") is False and command.arguments.get("delete", True)
+        if asks and self.confirm and not command.arguments.get("dry_run", False):
+            raise commands.UsageError(
+                f"%s3 {command.verb.name} --bg: nobody is asked in the background: say --yes as well"
+            )
+        return self.session.jobs.start(lambda: commands.run(command, self.session), _title(line))
 
     # -- when it goes wrong ------------------------------------------------------------------
 
@@ -223,11 +224,22 @@ class S3Magics(Magics):
                     error.__dict__["_render_traceback_"] = shown
 
 
+def _title(line: str) -> str:
+    """Return what a job is called: its line, without what says that it is one."""
+    return " ".join(word for word in line.strip().rstrip(";").split() if word != "--bg")
+
+
 def _short(error: BaseException) -> BaseException:
     """Return the error so that IPython shows it without a traceback; its text is safe to print."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     error._render_traceback_ = lambda: text.split("\n")  # type: ignore[attr-defined]
     return error
+
+
+def _display(shell: InteractiveShell) -> Any:
+    """Return the formatter that lets objects show themselves."""
+    formatter: Any = shell.display_formatter
+    return formatter.ipython_display_formatter
 
 
 def load(shell: InteractiveShell) -> None:
@@ -237,6 +249,8 @@ def load(shell: InteractiveShell) -> None:
     magics = S3Magics(shell, parent=shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.matcher)
+    if magics.screen is not None:
+        _display(shell).for_type(Job, magics.screen.show)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -254,3 +268,6 @@ def unload(shell: InteractiveShell) -> None:
         if magics in shell.configurables:
             shell.configurables.remove(magics)
         magics.session.close()
+        if magics.screen is not None:
+            magics.screen.close()
+            _display(shell).type_printers.pop(Job, None)
