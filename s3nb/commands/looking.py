@@ -15,9 +15,10 @@ from s3nb.errors import InvalidRange, NotFound
 from s3nb.listings import translate
 from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.text import visible
-from s3nb.uri import parse
+from s3nb.uri import is_s3, parse
 
 _GROUP = "look"
+_WILD = re.compile(r"[*?\[]")
 _HEAD = 64 * 1024  # bytes in which head finds its lines
 
 
@@ -58,7 +59,7 @@ def _listed(
     for key in keys:
         pattern = None if literal else pattern_of(key)
         if pattern is not None:
-            yield from _matching(s3, pattern, limit)
+            yield from _level_matching(s3, pattern, recursive, limit)
             continue
         none = True
         for found in s3.iter_list(key, recursive=recursive, limit=limit, versions=versions):
@@ -68,13 +69,34 @@ def _listed(
             yield from _itself(s3, key)
 
 
+def _level_matching(s3: S3, pattern: str, recursive: bool, limit: int | None) -> Iterator[S3Object]:
+    """Yield what a pattern names, prefixes too, as ``ls`` in a shell does with folders."""
+    folder, slash, last = pattern.rpartition("/")
+    if _WILD.search(folder) or "**" in last or (is_s3(pattern) and not parse(pattern).key):
+        yield from _matching(s3, pattern, limit)
+        return
+    expected = re.compile(translate(last))
+    number = 0
+    for found in s3.iter_list(folder + slash or None, recursive=False):
+        if not expected.fullmatch(found.url.removesuffix("/").rpartition("/")[2]):
+            continue
+        inside = s3.iter_list(found) if recursive and not found.exists else [found]
+        for item in inside:
+            if number == limit:
+                return
+            number += 1
+            yield relative(item, folder_of(s3, pattern))
+    if number == 0:
+        raise NotFound(f"nothing matches {visible(repr(pattern), 200)} (--literal takes * ? [ as characters)")
+
+
 def _matching(s3: S3, pattern: str, limit: int | None) -> Iterator[S3Object]:
     number = 0
     for found in s3.glob(pattern):
         if number == limit:
             return
         number += 1
-        yield relative(found, folder_of(found, s3, pattern))
+        yield relative(found, folder_of(s3, pattern))
     if number == 0:
         raise NotFound(f"nothing matches {visible(repr(pattern), 200)} (--literal takes * ? [ as characters)")
 

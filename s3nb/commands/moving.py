@@ -13,7 +13,7 @@ from s3nb.commands.lines import Word, keys_of, pairs_of
 from s3nb.commands.looking import literal_option
 from s3nb.commands.parser import Parser, Verb, name_and_value, span, whole
 from s3nb.commands.results import Plan, plan
-from s3nb.commands.session import Here, folder_of, pattern_of, relative
+from s3nb.commands.session import Here, pattern_of, relative
 from s3nb.errors import BulkError, LocalFileError, LocalFileNotFound
 from s3nb.many import local_files
 from s3nb.model import Results, S3GetObject, S3Object, S3PutObject
@@ -371,14 +371,9 @@ class Transfer:
         pattern = None if self._literal else pattern_of(source)
         found: Iterable[S3Object]
         if pattern is not None:
-            folder = ""
-            matches = []
-            for item in self._here.matched(self._s3, [source], literal=False):
-                matches.append(item)
-            found = matches
-            if "**" not in pattern:
-                found = [relative(o, folder_of(o, self._s3, o.url)) for o in matches]
-            del folder
+            found = self._here.matched(self._s3, [source], literal=False)
+            if "**" not in pattern:  # as in a shell, names keep their last part only
+                found = (relative(o, f"{o.url.rpartition('/')[0]}/") for o in found)
         elif self._recursive:
             found = self._s3.iter_list(source)
         else:

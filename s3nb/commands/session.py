@@ -185,7 +185,7 @@ class Here:
             none = True
             for found in s3.glob(pattern):
                 none = False
-                yield relative(found, folder_of(found, s3, pattern))
+                yield relative(found, folder_of(s3, pattern))
             if none:
                 raise NotFound(f"nothing matches {visible(repr(str(key)), 200)} (--literal takes * ? [ as characters)")
 
@@ -220,7 +220,7 @@ def pattern_of(key: Any) -> str | None:
     return None
 
 
-def folder_of(found: S3Object, s3: S3, pattern: str) -> str:
+def folder_of(s3: S3, pattern: str) -> str:
     """Return the URL of the folder before a pattern's first wildcard, with a slash at its end."""
     wild = min((pattern.find(c) for c in _WILD if c in pattern), default=len(pattern))
     # what is escaped begins with a bracket too, and then the folder is only shorter

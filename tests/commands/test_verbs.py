@@ -43,7 +43,7 @@ def test_a_line_becomes_a_frozen_value() -> None:
         ("delete a", "did you mean 'rm'?"),
         ("frobnicate", "no verb 'frobnicate': %s3 help shows those there are"),
         ("--yes rm", "%s3: the verb comes first, then options such as --yes"),
-        ("completion bash", "no verb 'completion'"),
+        ("completion bash", "%s3 completion works in a shell only"),
         ("get", "%s3 get: KEY is missing"),
         ("get a b", "%s3 get: one word too many: 'b'"),
         ("get a --offset x", "--offset: expected a whole number, not 'x'"),
@@ -145,6 +145,9 @@ def test_listings(do: Do) -> None:
     assert keys(do("ls -r s3://box/dir")) == ["b.txt", "c.csv", "sub/d.csv"]
     assert keys(do("ls -r s3://box --limit 2")) == ["a.txt", "dir/b.txt"]
     assert keys(do("ls s3://box/dir/*.csv")) == ["c.csv"]
+    assert keys(do("ls s3://box/d*")) == ["dir"]
+    assert keys(do("ls -r s3://box/d*")) == ["dir/b.txt", "dir/c.csv", "dir/sub/d.csv"]
+    assert keys(do("ls -r s3://box/* --limit 3")) == ["a.txt", "dir/b.txt", "dir/c.csv"]
     assert keys(do("ls s3://box/**/*.csv")) == ["dir/c.csv", "dir/sub/d.csv"]
     assert keys(do("ls s3://box/a.txt")) == ["a.txt"] or keys(do("ls s3://box/a.txt")) == ["s3://box/a.txt"]
     assert [o.url for o in do("ls")] == ["s3://box/", "s3://other/"]
