@@ -17,6 +17,9 @@ from s3nb.text import plural, visible
 from s3nb.uri import split_root
 
 _GROUP = "this session"
+_SHOWN = frozenset(
+    {"endpoint_url", "region", "profile", "anonymous", "default_prefix"}
+)  # settings seen by what they lead to
 
 
 def _use(parser: Parser) -> None:
@@ -64,7 +67,7 @@ def _run_config(here: Here) -> Facts:
     options = {**here.session.options, **here.command.client}
     s3 = here.client()
     found["endpoint"], found["region"], found["profile"], found["credentials"] = account(s3, options)
-    found.update(here.session.facts())
+    found.update({name: value for name, value in here.session.facts().items() if name not in _SHOWN})
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from s3nb.uri import is_s3, parse
 
 _GROUP = "look"
 _WILD = re.compile(r"[*?\[]")
+_GZIP = b"\x1f\x8b"
+_UNPACKED = 1 << 20  # bytes that head unpacks at most
 _HEAD = 64 * 1024  # bytes in which head finds its lines
 
 
@@ -300,21 +303,40 @@ def _run_head(here: Here, key: Any, lines: int, bytes: int | None) -> Contents:
     if bytes is not None:
         blob = blob[:bytes]
     else:
+        if blob[:2] == _GZIP:
+            blob = zlib.decompressobj(31).decompress(blob, _UNPACKED)
         blob = b"".join(blob.splitlines(keepends=True)[:lines])
     made = Contents(blob.decode("utf-8", "replace"))
     made.chunks = iter([blob])
     return made
 
 
+def _preview(parser: Parser) -> None:
+    parser.take("key", "key", "key or s3:// URL", metavar="KEY")
+    parser.add_argument("--rows", type=count, metavar="N", help="rows of tables and lines of text: 20 and 60 (default)")
+    parser.add_argument(
+        "--bytes", type=size, metavar="SIZE", help="fetch so many bytes at first: 64k (default), up to 1MiB"
+    )
+    parser.add_argument("--version-id", metavar="ID", help="one version")
+
+
+def _run_preview(here: Here, key: Any, rows: int | None, bytes: int | None, version_id: str | None) -> Any:
+    s3, (name,) = here.at(key)
+    limit = here.session.preview_bytes if bytes is None else bytes
+    return s3.preview(name, limit=min(max(limit, 1), 1 << 20), rows=rows or None, version_id=version_id)
+
+
 VERBS = (
     Verb("ls", _GROUP, "list what is below a prefix; the buckets", _ls, _run_ls,
-         ("ls s3://bucket/logs", "ls -r s3://bucket/logs", "ls 's3://bucket/logs/2026-*/*.gz'", "ls")),
+         ("ls s3://bucket/logs", "ls -r s3://bucket/logs", "ls s3://bucket/logs/2026-*/*.gz", "ls")),
     Verb("find", _GROUP, "list objects by name, size and age", _find, _run_find,
-         ("find s3://bucket --name '*.csv' --larger 10MiB", "find s3://bucket/logs --newer 24h --limit 20")),
+         ("find s3://bucket --name *.csv --larger 10MiB", "find s3://bucket/logs --newer 24h --limit 20")),
     Verb("du", _GROUP, "add up objects and bytes below prefixes", _du, _run_du,
          ("du s3://bucket/logs", "du -d s3://bucket"), body="keys"),
     Verb("info", _GROUP, "size, type, metadata of objects; no bytes are fetched", _info, _run_info,
          ("info s3://bucket/a.csv", "info s3://bucket/a.csv s3://bucket/b.csv")),
+    Verb("preview", _GROUP, "look into an object: table, text, picture, archive, facts", _preview, _run_preview,
+         ("preview s3://bucket/a.parquet", "preview s3://bucket/log.gz --rows 5")),
     Verb("head", _GROUP, "the first lines of an object", _head, _run_head,
          ("head s3://bucket/a.csv", "head -n 3 s3://bucket/a.csv", "head -c 4k s3://bucket/a.bin")),
     Verb("cat", _GROUP, "objects as text, whole", _cat, _run_cat,

@@ -182,7 +182,7 @@ class Parser(argparse.ArgumentParser):
                     continue
                 if isinstance(value, str):
                     value = Word(value, filled=True)
-            yield from self._local(name, value)
+            yield from self._local(name, _as_url(value))
 
     def _local(self, name: str, value: Any) -> Iterable[Any]:
         """Do with a local path what a shell would have done."""
@@ -217,8 +217,8 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"{name.upper()} is one, not {_shown(value)}")
             if isinstance(value, str):
                 return Word(value, filled=True)
-            return value
-        return next(iter(self._local(name, value)))
+            return _as_url(value)
+        return next(iter(self._local(name, _as_url(value))))
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Read one word; a Python value is read by what it says, where the option has a type."""
@@ -254,6 +254,13 @@ class Parser(argparse.ArgumentParser):
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise UsageError(message or f"ended with {status}")
+
+
+def _as_url(value: Any) -> Any:
+    """Return the URL of a path object that is one in S3."""
+    if isinstance(value, os.PathLike) and is_s3(str(value)):
+        return Word(str(value), filled=True)
+    return value
 
 
 def is_several(value: Any) -> bool:
@@ -363,7 +370,7 @@ def _common(parser: Parser, shell: bool, background: bool) -> None:
 
 def parser_of(verb: Verb, program: str) -> Parser:
     """Return the parser of one verb; ``program`` is ``"%s3"`` or the name of a shell's command."""
-    examples = "\n".join(f"  {program.replace('%', _PERCENT)} {line}" for line in verb.examples)
+    examples = "\n".join(f"  {program.replace('%', _PERCENT)} {_example(line, program)}" for line in verb.examples)
     parser = Parser(
         program,
         verb.name,
@@ -375,6 +382,13 @@ def parser_of(verb: Verb, program: str) -> Parser:
     parser._positionals.title = "arguments"
     _common(parser, in_shell(program), verb.background)
     return parser
+
+
+def _example(line: str, program: str) -> str:
+    """Return a line as it is typed: a shell would take a wildcard for its own, ``%s3`` takes a quoted one for a character."""
+    if not in_shell(program):
+        return line
+    return " ".join(f"'{word}'" if any(c in word for c in "*?[") else word for word in line.split())
 
 
 def _argument(action: argparse.Action) -> str:

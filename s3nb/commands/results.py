@@ -12,6 +12,8 @@ from s3nb import styled
 from s3nb.errors import S3Error, cause_of
 from s3nb.model import S3Object
 from s3nb.plain import columns, fact_lines
+from s3nb.preview import Preview
+from s3nb.sync import Synced
 from s3nb.text import plural, size_text, visible
 
 _NAMED = 20  # names of a plan that are shown
@@ -162,6 +164,19 @@ def as_json(item: Any) -> Iterator[dict[str, Any]]:
         yield from item.as_json()
     elif isinstance(item, S3Object):
         yield _object(item)
+    elif isinstance(item, Preview):
+        yield {
+            "url": item.url,
+            "size": item.size,
+            "kind": item.kind,
+            "facts": item.facts,
+            "about": item.about,
+            "tags": item.tags,
+        }
+    elif isinstance(item, Synced):
+        yield from ({"copied": name} for name in item.copied)
+        yield from ({"deleted": name} for name in item.deleted)
+        yield {"same": item.same, "size": item.size, "dry_run": item.dry_run}
     elif isinstance(item, S3Error):
         yield {"url": item.url or None, "error": cause_of(item), "message": str(item)}
     elif isinstance(item, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import pickle
 import shlex
 import threading
@@ -87,9 +88,20 @@ def test_every_verb_has_help_with_examples_that_parse(verb: commands.Verb) -> No
             commands.parse([verb.name, "-h"], program)
         text = str(caught.value)
         assert max(map(len, text.splitlines())) < 80
-        for example in verb.examples:
-            assert f"{program} {example}" in text
-            assert commands.parse(shlex.split(example), program).verb is verb
+        shown = text.partition("examples:\n")[2].rstrip().splitlines()
+        assert len(shown) == len(verb.examples)
+        for line in shown:
+            name, _, example = line.strip().partition(" ")
+            assert name == program
+            words = shlex.split(example) if program == "s3nb" else commands.words(example, {})
+            assert commands.parse(words, program).verb is verb
+
+
+def test_examples_with_wildcards_are_written_as_they_work() -> None:
+    for program, example in (("%s3", "ls s3://bucket/logs/2026-*/*.gz"), ("s3nb", "ls 's3://bucket/logs/2026-*/*.gz'")):
+        with pytest.raises(commands.HelpAsked) as caught:
+            commands.parse(["ls", "-h"], program)
+        assert f"{program} {example}\n" in str(caught.value)
 
 
 def test_every_method_that_users_know_is_a_verb_of_that_name() -> None:
@@ -191,6 +203,19 @@ def test_info_get_cat_head(do: Do) -> None:
     assert do("head -c 3 s3://box/dir/c.csv") == "1,2"
     assert not do("get_many s3://box/nope --return-missing")[0].exists
     assert not do("info_many s3://box/nope --return-missing")[0].exists
+
+
+def test_head_sees_through_gzip(do: Do, wire: MemoryWire) -> None:
+    wire.store("box", "log.gz", gzip.compress(b"one\ntwo\nthree\n" * 1000))
+    assert do("head -n 2 s3://box/log.gz") == "one\ntwo\n"
+
+
+def test_preview(do: Do, session: commands.Session) -> None:
+    found = do("preview s3://box/dir/c.csv")
+    assert found.kind.startswith("CSV")
+    assert next(as_json(found))["url"] == "s3://box/dir/c.csv"
+    session.preview_bytes = 2
+    assert do("preview s3://box/dir/c.csv").head == b"1,"
 
 
 def test_head_of_an_empty_object_is_empty(do: Do, wire: MemoryWire) -> None:
