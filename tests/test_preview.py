@@ -112,6 +112,12 @@ def test_json_is_indented_with_its_numbers_and_its_order_as_they_are() -> None:
     assert facts(content)["top level"] == "object, 4 keys"
 
 
+def test_short_arrays_of_plain_values_stay_on_a_line_with_their_strings_as_they_are() -> None:
+    assert text_of(look(b'{"a": [ 1,\n  "two  blanks, [kept]",null ]}', "a.json")) == (
+        '{\n  "a": [1, "two  blanks, [kept]", null]\n}'
+    )
+
+
 def test_json_that_is_cut_off_is_shown_as_far_as_it_goes() -> None:
     body = json.dumps([{"name": f"row {n}", "values": list(range(10))} for n in range(5000)]).encode()
     content = look(body, "a.json")

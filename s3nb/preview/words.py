@@ -189,7 +189,8 @@ def _indented(text: str, limits: Limits) -> Iterator[str]:
         if word == "[":
             flat = _FLAT.match(text, token.start(), token.start() + 200)
             if flat is not None and flat.end() - flat.start() <= 100:
-                line += re.sub(r"\s+", " ", flat[0])
+                words = _TOKEN.findall(flat[0])
+                line += "".join(", " if w == "," else w for w in words)
                 at = flat.end()
                 continue
         if word in "[{":

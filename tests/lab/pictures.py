@@ -1,4 +1,4 @@
-"""Take the pictures of docs/images in a real JupyterLab: ``python -m tests.lab.pictures [FOLDER]``.
+"""Take the pictures of docs/images in a real JupyterLab: ``python -m tests.lab.pictures``; all, elsewhere: ``... FOLDER [NAME ...]``.
 
 Everything on them is drawn by the code that users run, on the sandbox's samples; only the progress pictures hold a
 transfer still, so that they are the same each time.
@@ -50,7 +50,9 @@ def still(total, done, failed=0, skipped=0, retried=0, large=0, ago=12.0, flight
     return shown
 """
 
-# name, code, whether it is set up first; each is taken in both themes
+_IN_DOCS = {"progress", "progress-ends", "table-failures", "preview-table"}
+
+# name: code; each is taken in both themes
 PICTURES = {
     "progress": """
 flights = [("tables/year=2026/part-0007.parquet", 210 << 20, 512 << 20), ("logs/archive-2026-03.log.gz", 3 << 20, 64 << 20),
@@ -72,6 +74,12 @@ except BulkError as error:
     result = error
 result
 """,
+    "preview-table": "s3.preview('tables/weather.parquet', rows=8)",
+    "preview-json": "s3.preview('json/item-001.json')",
+    "preview-picture": "s3.preview('images/tile-07.png')",
+    "preview-packed": "s3.preview('logs/archive.log.gz', rows=6)",
+    "preview-bytes": "s3.preview('binary/block-03.bin')",
+    "preview-text": "s3.preview('awkward/umläut-日本-🐍.txt')",
     "object": "s3.put('notes.txt', 'hello', content_type='text/plain', metadata={'author': 'Ada', 'tags': [1, 2]})\ns3.get('notes.txt')",
 }
 
@@ -89,8 +97,9 @@ def take(notebook: Notebook, folder: Path, only: set[str]) -> None:
 
 
 def main() -> None:
-    """Take all pictures, or those named after the folder."""
+    """Take the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    only = set(sys.argv[2:]) if len(sys.argv) > 1 else _IN_DOCS
     with Sandbox() as sandbox, sync_playwright() as playwright:
         environment = {
             "AWS_ENDPOINT_URL": sandbox.endpoint_url,
@@ -105,7 +114,7 @@ def main() -> None:
         )
         with LabServer(environment) as server:
             notebook = Lab(server, browser).open(width=900, height=1600)
-            take(notebook, folder, set(sys.argv[2:]))
+            take(notebook, folder, only)
             notebook.close()
         browser.close()
 
