@@ -29,27 +29,34 @@ font-size:13px;line-height:1.5;margin:2px 0;font-variant-numeric:tabular-nums}
 .s3nb.s3nb .s3nb-mono,.s3nb.s3nb .s3nb-key{font-family:var(--s3nb-mono);font-size:12px}
 .s3nb.s3nb .s3nb-op{margin:0 0 6px;min-height:40px}
 .s3nb.s3nb .s3nb-top{display:flex;align-items:center;gap:10px;height:20px}
-.s3nb.s3nb .s3nb-title{flex:0 1 auto;min-width:5.5em;max-width:45%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:600}
-.s3nb.s3nb .s3nb-track{flex:1 1 0;max-width:420px;height:8px;border-radius:4px;overflow:hidden;background:var(--s3nb-line)}
+.s3nb.s3nb .s3nb-title{flex:0 1 auto;min-width:5.5em;max-width:45%;overflow:hidden;text-overflow:ellipsis;
+white-space:nowrap;font-weight:600}
+.s3nb.s3nb .s3nb-track{flex:1 1 0;max-width:420px;height:8px;border-radius:4px;overflow:hidden;
+background:var(--s3nb-line)}
 .s3nb.s3nb .s3nb-fill{height:100%;border-radius:4px;background:var(--s3nb-go)}
-.s3nb.s3nb .s3nb-none .s3nb-fill{width:100%;opacity:.35;background:repeating-linear-gradient(135deg,var(--s3nb-go) 0 6px,transparent 6px 12px)}
+.s3nb.s3nb .s3nb-none .s3nb-fill{width:100%;opacity:.35;
+background:repeating-linear-gradient(135deg,var(--s3nb-go) 0 6px,transparent 6px 12px)}
 .s3nb.s3nb .s3nb-is-done .s3nb-fill{background:var(--s3nb-good)}
 .s3nb.s3nb .s3nb-is-failed .s3nb-fill,.s3nb.s3nb .s3nb-is-interrupted .s3nb-fill{background:var(--s3nb-bad)}
 .s3nb.s3nb .s3nb-percent{flex:none;width:4em;white-space:nowrap}
 .s3nb.s3nb .s3nb-facts{height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis}
 .s3nb.s3nb .s3nb-fact{display:inline-block;margin-right:1.6em}
 .s3nb.s3nb .s3nb-is-running .s3nb-num{min-width:6.2em}
-.s3nb.s3nb .s3nb-slow{height:20px;overflow:hidden;white-space:nowrap;font-size:12px;display:grid;grid-template-columns:5em 11em minmax(0,1fr);
+.s3nb.s3nb .s3nb-slow{height:20px;overflow:hidden;white-space:nowrap;font-size:12px;display:grid;
+grid-template-columns:5em 11em minmax(0,1fr);
 gap:12px}
 .s3nb.s3nb .s3nb-slow span{overflow:hidden;text-overflow:ellipsis}
-.s3nb.s3nb .s3nb-table{border-collapse:collapse;border:none;margin:0;table-layout:auto;width:auto;font-size:13px;color:inherit}
+.s3nb.s3nb .s3nb-table{border-collapse:collapse;border:none;margin:0;table-layout:auto;width:auto;font-size:13px;
+color:inherit}
 .s3nb.s3nb .s3nb-table tr,.s3nb.s3nb .s3nb-table tbody tr:nth-child(odd),.s3nb.s3nb .s3nb-table tbody tr:nth-child(even){background:none}
 .s3nb.s3nb .s3nb-table tbody tr:hover{background:rgba(128,128,128,.09)}
-.s3nb.s3nb .s3nb-table th,.s3nb.s3nb .s3nb-table td{text-align:left;vertical-align:baseline;padding:3px 18px 3px 0;border:none;
+.s3nb.s3nb .s3nb-table th,.s3nb.s3nb .s3nb-table td{text-align:left;vertical-align:baseline;padding:3px 18px 3px 0;
+border:none;
 border-bottom:1px solid var(--s3nb-line);max-width:none;line-height:1.45;white-space:nowrap}
 .s3nb.s3nb .s3nb-table th{font-weight:600;opacity:.66}
 .s3nb.s3nb .s3nb-table .s3nb-num{text-align:right}
-.s3nb.s3nb .s3nb-table .s3nb-key,.s3nb.s3nb .s3nb-table .s3nb-wrap{white-space:pre-wrap;overflow-wrap:anywhere;min-width:14em}
+.s3nb.s3nb .s3nb-table .s3nb-key,.s3nb.s3nb .s3nb-table .s3nb-wrap{white-space:pre-wrap;overflow-wrap:anywhere;
+min-width:14em}
 .s3nb.s3nb .s3nb-table .s3nb-first{padding-left:8px;border-left:2px solid transparent}
 .s3nb.s3nb .s3nb-table .s3nb-failed .s3nb-first{border-left-color:var(--s3nb-bad)}
 .s3nb.s3nb .s3nb-pairs td{border:none;padding:1px 18px 1px 0}
@@ -57,10 +64,13 @@ border-bottom:1px solid var(--s3nb-line);max-width:none;line-height:1.45;white-s
 .s3nb.s3nb .s3nb-sides{display:flex;flex-wrap:wrap;gap:8px 32px;align-items:flex-start;margin-top:8px}
 .s3nb.s3nb .s3nb-content{flex:0 1 max-content;min-width:0;max-width:100%}
 .s3nb.s3nb .s3nb-about{flex:0 1 max-content;max-width:100%}
-.s3nb.s3nb .s3nb-text{margin:0;padding:8px 10px;max-height:360px;overflow:auto;border:1px solid var(--s3nb-line);border-radius:4px;
-background:rgba(128,128,128,.06);color:inherit;font-family:var(--s3nb-mono);font-size:12px;line-height:1.45;white-space:pre}
+.s3nb.s3nb .s3nb-text{margin:0;padding:8px 10px;max-height:360px;overflow:auto;border:1px solid var(--s3nb-line);
+border-radius:4px;
+background:rgba(128,128,128,.06);color:inherit;font-family:var(--s3nb-mono);font-size:12px;line-height:1.45;
+white-space:pre}
 .s3nb.s3nb .s3nb-scroll{overflow:auto;max-height:420px;max-width:100%}
-.s3nb.s3nb .s3nb-cells td{font-family:var(--s3nb-mono);font-size:12px;padding:2px 18px 2px 0;max-width:28em;overflow:hidden;
+.s3nb.s3nb .s3nb-cells td{font-family:var(--s3nb-mono);font-size:12px;padding:2px 18px 2px 0;max-width:28em;
+overflow:hidden;
 text-overflow:ellipsis;white-space:pre}
 .s3nb.s3nb .s3nb-type{font-weight:400;font-size:11px}
 .s3nb.s3nb .s3nb-picture{max-width:100%;max-height:400px;border:1px solid var(--s3nb-line);border-radius:4px}
