@@ -13,14 +13,16 @@ from s3nb import S3
 from s3nb.browsing import still
 from s3nb.browsing.advice import problem_of
 from s3nb.browsing.level import Level, Rows
+from s3nb.browsing.look import version_rows
 from s3nb.browsing.match import matcher
 from s3nb.browsing.program import program
 from s3nb.browsing.session import Browsing
-from s3nb.browsing.source import parent_of
+from s3nb.browsing.source import Source, parent_of
 from s3nb.browsing.tasks import Tasks
 from s3nb.browsing.tree import Selection, Tree
 from s3nb.errors import AccessDenied, BucketNotFound, ConnectionFailed, CredentialsError
 from s3nb.testing import Fault, MemoryWire
+from tests.conftest import Server
 
 OBJECTS = {
     "readme.txt": b"hello",
@@ -395,6 +397,31 @@ def test_an_error_on_a_later_page_keeps_the_rows(browsing: Browsing, wire: Memor
     browsing.more(browsing.state()["level"])
     browsing.wait()
     assert browsing.state()["loaded"] == 2000
+
+
+def test_versions_are_of_the_one_object(server: Server, bucket: str, rootless: S3) -> None:
+    client = server.boto3_client()
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"22"):
+        client.put_object(Bucket=bucket, Key="a", Body=body)
+    client.put_object(Bucket=bucket, Key="a.b", Body=b"other")
+    client.delete_object(Bucket=bucket, Key="a")
+    client.put_object(Bucket=bucket, Key="a", Body=b"4444")
+    client.close()
+    found = version_rows(Source(rootless).versions(f"s3://{bucket}/a"))
+    # moto's times are whole seconds: what is not the latest has no order there
+    sizes = [v["size"] or 0 for v in found]
+    assert (sizes[0], sorted(sizes)) == (4, [0, 1, 2, 4])
+    assert [v["deleted"] for v in found if v["size"] is None] == [True]
+    assert len({v["version"] for v in found}) == 4
+
+
+def test_buckets_are_the_first_level(server: Server, bucket: str, rootless: S3) -> None:
+    browsing = at(Browsing(rootless), "s3://")
+    row = next(row for row in browsing.rows(0, 1000)[2] if row.name == f"{bucket}/")
+    assert row.kind == "bucket"
+    assert browsing.can["up"] is False
+    browsing.close()
 
 
 # -- tasks ---------------------------------------------------------------------------------------

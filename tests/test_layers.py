@@ -66,7 +66,7 @@ FLOORS = [
     ("path",),
     ("fsspec",),
     ("browsing",),
-    ("browsing.advice", "browsing.match", "browsing.details", "browsing.look"),
+    ("browsing.advice", "browsing.match", "browsing.look"),
     ("browsing.level",),
     ("browsing.tree", "browsing.source"),
     ("browsing.session",),

@@ -18,6 +18,7 @@ from s3nb.notebook import browser as door
 from s3nb.notebook import widget
 from s3nb.notebook.widget import S3Browser
 from s3nb.testing import Fault, MemoryWire
+from tests import hostile
 
 HERE = Path(widget.__file__).parent
 
@@ -149,21 +150,33 @@ def test_what_is_selected_can_be_had_as_objects(talk: Callable[..., Talk]) -> No
     assert "s3.get_recursive(['s3://bucket/a/'])" in browser.code()
 
 
-def test_a_preview_is_of_what_the_bytes_are(talk: Callable[..., Talk]) -> None:
+def test_a_preview_is_of_what_the_bytes_are(talk: Callable[..., Talk], wire: MemoryWire) -> None:
+    wire.store("bucket", "b.png", hostile.png(2, 2, b"\0" * 14))
     talking = talk()
-    assert talking.ask("preview", row=talking.row("readme.txt"))["preview"]["text"] == "hello"
-    picture = talking.ask("preview", row=talking.row("b.png"))
-    assert picture["preview"]["mime"] == "image/png"
+    assert talking.ask("describe", row=talking.row("readme.txt"))["preview"]["blocks"] == [
+        {"kind": "text", "text": "hello"}
+    ]
+    picture = talking.ask("describe", row=talking.row("b.png"))
+    assert picture["preview"]["blocks"][0]["mime"] == "image/png"
     assert bytes(picture["buffers"][0]).startswith(b"\x89PNG")
-    assert "00 01 02" in talking.ask("preview", row=talking.row("raw"))["preview"]["text"]
+    assert "00 01 02" in talking.ask("describe", row=talking.row("raw"))["preview"]["blocks"][0]["text"]
 
 
 def test_details_and_versions(talk: Callable[..., Talk], wire: MemoryWire) -> None:
     wire.store("bucket", "readme.txt", b"hello again", {"x-amz-meta-camera": "none", "content-type": "text/plain"})
     talking = talk()
-    sections = dict(talking.ask("details", row=talking.row("readme.txt"))["sections"])
-    assert ("Type", "text/plain") in sections["Object"]
-    assert sections["Metadata"] == [("camera", "none")]
+    sections = dict(talking.ask("describe", row=talking.row("readme.txt"))["preview"]["sections"])
+    assert ["type", "text/plain"] in sections["Object"]
+    assert ["metadata", "camera = none"] in sections["Object"]
+
+
+@pytest.mark.parametrize("name", sorted(hostile.BODIES))
+def test_hostile_bodies_are_told_as_json(talk: Callable[..., Talk], wire: MemoryWire, name: str) -> None:
+    wire.store("bucket", name, hostile.BODIES[name])
+    talking = talk()
+    answer = talking.ask("describe", row=talking.row(name))
+    assert answer["kind"] == "answer"
+    assert all(block["kind"] in ("text", "table", "picture") for block in answer["preview"]["blocks"])
 
 
 def test_a_link_has_the_lifetime_asked_for_and_is_nowhere_else(talk: Callable[..., Talk]) -> None:
@@ -191,8 +204,8 @@ def test_small_objects_go_through_the_kernel_and_large_ones_by_link(
 def test_errors_are_answers(talk: Callable[..., Talk], wire: MemoryWire) -> None:
     talking = talk()
     row = talking.row("readme.txt")
-    wire.faults.append(Fault("HeadObject", status=403))
-    answer = talking.ask("details", row=row)
+    wire.faults.append(Fault("(Head|Get)Object", status=403, times=None))
+    answer = talking.ask("describe", row=row)
     assert answer["kind"] == "failed"
     assert answer["problem"]["title"] == "Access denied"
     assert talking.ask("no_such_thing")["kind"] == "failed"

@@ -1,69 +1,60 @@
-"""The beginning of an object, ready to be shown: text, a picture, or bytes. One ranged GET."""
+"""A preview as a view draws it: blocks and sections of plain text, and the bytes of pictures apart from them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from s3nb.client import S3
-from s3nb.model import S3GetObject, S3Object
-from s3nb.text import size_text
+from s3nb.model import S3Object
+from s3nb.preview import Grid, Picture, Preview, Text
 
-CAP = 64 * 1024
-_PICTURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-)
-_PICTURE_CAP = 4 * 1024 * 1024
+_ABOVE = frozenset({
+    "content-length", "content-range", "content-type", "etag", "last-modified", "x-amz-version-id", "x-amz-storage-class",
+    "x-amz-server-side-encryption",
+})  # fmt: skip
+_WORDS = {"content_type": "type", "etag": "ETag", "raw_metadata": "metadata", "last_modified": "modified"}
 
 
-def look(s3: S3, row: S3Object) -> tuple[dict[str, Any], list[Any]]:
-    """Return what a view draws, and the bytes of a picture.
-
-    The first bytes decide what it is, not the name nor the Content-Type. What could run (SVG, HTML) is text.
-    """
-    size = row.size or 0
-    if not size:
-        return {"kind": "note", "note": "no bytes"}, []
-    head = _read(s3, row, min(size, CAP))
-    note = "" if size <= CAP else f"the first {size_text(CAP)} of {size_text(size)}"
-    kind = next((mime for start, mime in _PICTURES if head.startswith(start)), "")
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        kind = "image/webp"
-    if kind and size <= _PICTURE_CAP:
-        return {"kind": "picture", "mime": kind, "note": size_text(size)}, [
-            head if size <= CAP else _read(s3, row, size)
-        ]
-    text = _text(head, whole=size <= CAP)
-    if text is not None:
-        return {"kind": "text", "text": text, "note": note}, []
-    return {
-        "kind": "text",
-        "text": _dump(head[:256]),
-        "note": f"the first {min(size, 256)} bytes of {size_text(size)}",
-    }, []
-
-
-def _read(s3: S3, row: S3Object, length: int) -> bytes:
-    wanted = S3GetObject(row.url if s3.root is None else row.url.removeprefix(f"{s3.root}/"), 0, length)
-    return s3.get(wanted).blob or b""
-
-
-def _text(head: bytes, whole: bool) -> str | None:
-    if b"\0" in head:
-        return None
-    for cut in range(1 if whole else 4):  # the end may have cut a character
-        try:
-            return head[: len(head) - cut].decode()
-        except UnicodeDecodeError:
-            continue
-    return None
+def drawn(preview: Preview) -> tuple[dict[str, Any], list[bytes]]:
+    """Return what a view draws: raw text, which it makes visible; and the bytes of pictures, in order."""
+    blocks: list[dict[str, Any]] = []
+    pictures: list[bytes] = []
+    for block in preview.blocks:
+        if isinstance(block, Text):
+            blocks.append({"kind": "text", "text": block.text})
+        elif isinstance(block, Grid):
+            more = f"and {block.left_out:,} more columns" if block.left_out else ""
+            named = any(not name.isdigit() for name in block.columns)
+            blocks.append({
+                "kind": "table", "columns": list(block.columns) if named else [], "rows": [list(row) for row in block.rows],
+                "numbers": list(block.numbers), "more": more,
+            })  # fmt: skip
+        elif isinstance(block, Picture):
+            small = block.width <= 64 and block.height <= 64
+            blocks.append({"kind": "picture", "mime": block.mime, "buffer": len(pictures), "small": small})
+            pictures.append(block.data)
+    headers = [
+        (name, value)
+        for name, value in sorted(preview.headers.items())
+        if name not in _ABOVE and not name.startswith("x-amz-meta-")
+    ]
+    known = [
+        ("Content", preview.facts),
+        ("Object", [("URL", preview.url), *_worded(preview.about)]),
+        ("Tags", list((preview.tags or {}).items())),
+        ("Headers", headers),
+    ]
+    sections = [[title, [list(pair) for pair in rows]] for title, rows in known if rows]
+    return {"title": preview.title, "blocks": blocks, "notes": list(preview.notes), "sections": sections}, pictures
 
 
-def _dump(data: bytes) -> str:
-    lines = []
-    for at in range(0, len(data), 16):
-        piece = data[at : at + 16]
-        shown = "".join(chr(b) if 32 <= b < 127 else "." for b in piece)
-        lines.append(f"{at:06x}  {piece.hex(' '):<47}  {shown}")
-    return "\n".join(lines)
+def _worded(about: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(_WORDS.get(name, name.replace("_", " ")), value) for name, value in about]
+
+
+def version_rows(found: Sequence[S3Object]) -> list[dict[str, Any]]:
+    """Return versions as they are shown, newest first."""
+    return [
+        {"version": v.version_id or "null", "deleted": not v.exists, "size": v.size, "time": v.last_modified}
+        for v in found
+    ]

@@ -793,18 +793,17 @@ class View {
   }
 
   /** @param {string} id */
-  async describe(id) {
+  describe(id) {
     const here = () => this.detailed === id && !this.side.hidden;
     const shown = h("div", { class: "s3nb-preview", "aria-busy": "true" }, h("p", { class: "s3nb-dim" }, "Loading…"));
-    const known = h("div", { class: "s3nb-known" });
-    const versions = h("button", { type: "button", class: "s3nb-plain", onclick: () => this.versions(id, versions) }, "Versions");
-    this.side.append(shown, known, versions);
-    const wrong = (/** @type {any} */ p) => h("p", { role: "alert" }, `${p.title}. ${p.advice}`);
-    const preview = this.ask("preview", { row: id }).then((a) => here() && (shown.replaceChildren(...drawPreview(a.preview, a.buffers)), shown.removeAttribute("aria-busy")),
-      (p) => here() && (shown.replaceChildren(wrong(p)), shown.removeAttribute("aria-busy"))); // prettier-ignore
-    const details = this.ask("details", { row: id }).then((a) => here() && known.replaceChildren(...a.sections.flatMap((/** @type {any} */ [name, rows]) =>
-      [h("h4", {}, name), facts(rows)])), (p) => here() && known.replaceChildren(wrong(p))); // prettier-ignore
-    await Promise.all([preview, details]);
+    this.side.append(shown);
+    this.ask("describe", { row: id }).then((a) => {
+      if (!here()) return;
+      const versions = h("button", { type: "button", class: "s3nb-plain", onclick: () => this.versions(id, versions) }, "Versions");
+      shown.removeAttribute("aria-busy");
+      shown.replaceChildren(...drawPreview(a.preview, a.buffers));
+      this.side.append(...a.preview.sections.flatMap((/** @type {any} */ [name, rows]) => [h("h4", {}, name), facts(rows)]), versions);
+    }, (p) => here() && shown.replaceChildren(h("p", { role: "alert" }, `${p.title}. ${p.advice}`)));
   }
 
   /** @param {string} id @param {HTMLElement} place */
@@ -827,21 +826,29 @@ function facts(rows) {
   return h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, visible(name)), h("dd", {}, visible(value))]));
 }
 
-/** What an object begins with. A picture is one whose bytes the kernel has looked at, and only of these kinds.
+/** What an object holds. A picture is one whose bytes the kernel has looked at, and only of these kinds.
  * @param {any} p @param {DataView[]} buffers @returns {Node[]} */
 function drawPreview(p, buffers) {
-  /** @type {Node[]} */ const nodes = [];
-  if (p.kind === "text") nodes.push(h("pre", { tabindex: "0", "aria-label": "Preview" }, lines(p.text)));
-  else if (p.kind === "table") {
-    const row = (/** @type {string} */ tag) => (/** @type {string[]} */ cells) => h("tr", {}, ...cells.map((c) => h(tag, { title: visible(c) }, visible(c))));
-    nodes.push(h("div", { class: "s3nb-scroll", tabindex: "0", role: "region", "aria-label": "Preview" }, h("table", {}, h("thead", {}, row("th")(p.columns)), h("tbody", {}, ...p.rows.map(row("td"))))));
-  } else if (p.kind === "picture" && /^image\/(png|jpeg|gif|webp)$/.test(p.mime)) {
-    const url = URL.createObjectURL(new Blob([/** @type {any} */ (buffers[0])], { type: p.mime }));
+  /** @param {any} block */
+  const draw = (block) => {
+    if (block.kind === "text") return h("pre", { tabindex: "0", role: "region", "aria-label": "Preview" }, lines(block.text));
+    if (block.kind === "table") return drawTable(block);
+    if (block.kind !== "picture" || !/^image\/(png|jpeg|gif|webp)$/.test(block.mime)) return null;
+    const url = URL.createObjectURL(new Blob([/** @type {any} */ (buffers[block.buffer])], { type: block.mime }));
     const free = () => URL.revokeObjectURL(url);
-    nodes.push(h("img", { src: url, alt: "What the picture shows", onload: free, onerror: free }));
-  }
-  if (p.note) nodes.push(h("p", { class: "s3nb-dim" }, visible(p.note)));
-  return nodes;
+    return h("img", { src: url, alt: "The picture", class: block.small ? "s3nb-small" : null, onload: free, onerror: free });
+  };
+  const note = (/** @type {string} */ text) => h("p", { class: "s3nb-dim" }, visible(text));
+  return [note(p.title), ...p.blocks.map(draw).filter(Boolean), ...p.notes.map(note)];
+}
+
+/** @param {{columns: string[], rows: string[][], numbers: boolean[], more: string}} block */
+function drawTable(block) {
+  /** @param {string} tag @param {string[]} cells */
+  const row = (tag, cells) => h("tr", {}, ...cells.map((cell, n) => h(tag, { title: visible(cell), class: block.numbers[n] ? "s3nb-num" : null }, visible(cell))));
+  const head = block.columns.length ? h("thead", {}, row("th", block.columns)) : null;
+  const table = h("table", {}, head, h("tbody", {}, ...block.rows.map((cells) => row("td", cells))));
+  return h("div", { class: "s3nb-scroll", tabindex: "0", role: "region", "aria-label": "Preview" }, table, block.more ? h("p", { class: "s3nb-dim" }, block.more) : null);
 }
 
 /** Text of many lines: lines and tabs stay, all else that does not print is made visible. @param {string} text */

@@ -17,9 +17,8 @@ from IPython import display as ipython
 
 from s3nb.browsing import still
 from s3nb.browsing.advice import problem_of
-from s3nb.browsing.details import sections, version_rows
 from s3nb.browsing.level import SORTS
-from s3nb.browsing.look import look
+from s3nb.browsing.look import drawn, version_rows
 from s3nb.browsing.match import MODES
 from s3nb.browsing.program import program
 from s3nb.browsing.session import Browsing
@@ -336,18 +335,12 @@ class S3Browser(anywidget.AnyWidget):
     def _do_select_all(self, message: dict[str, Any]) -> None:
         self._browsing.select_all(bool(message["value"]))
 
-    def _do_details(self, message: dict[str, Any]) -> Any:
-        row = self._browsing.row(str(message["row"]))
-        if row is None or not row.exists:
-            return {"sections": []}
-        return self._later(message, lambda: {"sections": sections(self._s3.info(row))})
-
-    def _do_preview(self, message: dict[str, Any]) -> Any:
+    def _do_describe(self, message: dict[str, Any]) -> Any:
         row = self._one(message)
 
         def work() -> tuple[dict[str, Any], list[Any]]:
-            shown, buffers = look(self._s3, row)
-            return {"preview": shown}, buffers
+            shown, pictures = drawn(self._s3.preview(row))
+            return {"preview": shown}, pictures
 
         return self._later(message, work)
 
