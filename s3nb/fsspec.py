@@ -91,6 +91,9 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         ``endpoint_url``, ``region_name``, and further arguments for ``boto3.Session.client``.
     client : S3, optional
         In place of all these.
+    directory_markers : bool
+        ``mkdir`` and ``makedirs`` make markers, so that empty directories can be there. Off by default, as the libraries that
+        call them write files there next, and some that read take a marker for a file.
     use_listings_cache : bool
         Keep listings; off by default, as S3 answers with what is there now.
     listings_expiry_time : float, optional
@@ -115,6 +118,7 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         endpoint_url: str | None = None,
         client_kwargs: Mapping[str, Any] | None = None,
         client: S3 | None = None,
+        directory_markers: bool = False,
         use_listings_cache: bool = False,
         listings_expiry_time: float | None = None,
         max_paths: int | None = None,
@@ -135,6 +139,7 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         self.asynchronous = asynchronous
         self.batch_size = batch_size
         self._given_loop = loop
+        self._markers = directory_markers
         self._cache_listings = use_listings_cache
         self._given = client
         self._collected = threading.local()
@@ -790,7 +795,7 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         for pair in pairs:
             if self._is_folder(pair[0]):
                 if [e.name for e in entries_at(self._core, self._spot(pair[0]))] == []:
-                    self.makedirs(pair[1], exist_ok=True)
+                    fs.makedirs(self._spot(pair[1]).text, exist_ok=True, client=self._client)
             else:
                 files.append(pair)
         outcome = [found for _, found in self._run("copy", files, self._copy_task)]
@@ -840,21 +845,32 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         await asyncio.to_thread(self.rm, path, recursive, maxdepth)
 
     def mkdir(self, path: Any, create_parents: bool = True, **_: Any) -> None:
-        """Make a directory: a marker. With a bucket alone: nothing, if it is there."""
+        """Make a directory: with ``directory_markers`` as `s3nb.mkdir`. Else nothing is made, as what is written makes it.
+
+        Raises
+        ------
+        FileExistsError
+            It is there. (One LIST of one key.)
+        """
         place = self._spot(path)
-        if not place.key:
-            fs.makedirs(place.text, exist_ok=True, client=self._client)
-        elif create_parents:
-            fs.makedirs(place.text, client=self._client)
+        if self._markers and place.key:
+            make = fs.makedirs if create_parents else fs.mkdir
+            make(place.text, client=self._client)
+            self.invalidate_cache(path)
+        elif place.key:
+            if self.isdir(path):
+                raise named(place, ObjectExists, "file exists")
         else:
-            fs.mkdir(place.text, client=self._client)
-        self.invalidate_cache(path)
+            fs.makedirs(place.text, exist_ok=True, client=self._client)
 
     def makedirs(self, path: Any, exist_ok: bool = False) -> None:
-        """Make a directory, wherever it is."""
+        """Make a directory, wherever it is; as `mkdir`. ``exist_ok``, and no markers: no request is made."""
         place = self._spot(path)
-        fs.makedirs(place.text, exist_ok=exist_ok or not place.key, client=self._client)
-        self.invalidate_cache(path)
+        if self._markers and place.key:
+            fs.makedirs(place.text, exist_ok=exist_ok, client=self._client)
+            self.invalidate_cache(path)
+        elif not exist_ok or not place.key:
+            self.mkdir(path)
 
     def rmdir(self, path: Any) -> None:
         """Delete an empty directory."""

@@ -52,7 +52,7 @@ class Ours(abstract.AbstractFixtures):
 
     @pytest.fixture
     def supports_empty_directories(self) -> bool:
-        return False  # those without a marker go with their last object
+        return False  # unless directory_markers=True
 
 
 class TestCopy(abstract.AbstractCopyTests, Ours):
@@ -316,10 +316,33 @@ def test_removing_a_directory_needs_recursive(ours: S3nbFileSystem, tree: Place)
         ours.rm(tree.at("nothing"))
     ours.rm([tree.at("both"), tree.at("a/f")])
     assert tree.names() == ["a/sub/g", "both/x", "marker/", "sl//x"]
-    ours.mkdir(tree.at("made"))
-    assert ours.isdir(tree.at("made"))
-    ours.rmdir(tree.at("made"))
-    assert not ours.exists(tree.at("made"))
+
+
+def test_directories_are_made_if_markers_are_wanted(tree: Place) -> None:
+    marking = S3nbFileSystem(client=tree.client, directory_markers=True)
+    marking.mkdir(tree.at("made"))
+    assert marking.isdir(tree.at("made"))
+    assert marking.ls(tree.at("made")) == []
+    with pytest.raises(FileExistsError):
+        marking.mkdir(tree.at("made"))
+    marking.makedirs(tree.at("made"), exist_ok=True)
+    marking.copy(tree.at("made"), tree.at("again"), recursive=True)
+    assert marking.isdir(tree.at("again"))
+    marking.rmdir(tree.at("made"))
+    assert not marking.exists(tree.at("made"))
+    with pytest.raises(FileNotFoundError):
+        marking.mkdir(tree.at("no/parent"), create_parents=False)
+
+
+def test_directories_are_not_made_unless_markers_are_wanted(counted: tuple[S3nbFileSystem, Counted]) -> None:
+    ours, memory = counted
+    ours.makedirs("bucket/new/dir", exist_ok=True)
+    assert asked(memory) == []
+    ours.mkdir("bucket/new")
+    assert asked(memory) == ["ListObjectsV2"]
+    for make in (ours.mkdir, ours.makedirs):
+        with pytest.raises(FileExistsError):
+            make("bucket/a")
 
 
 SECRET, TOKEN = "wJalrXUtnFEMI-secret", "session-token-secret"
