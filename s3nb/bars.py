@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 from s3nb import live
 from s3nb.meter import Meter, View, line
 from s3nb.progress import Progress, Snapshot, drawn_elsewhere
+from s3nb.text import visible
 
 _REDRAW = 0.125  # seconds between drawings
 _PATIENT = 0.4  # what is over sooner shows no bar
@@ -123,16 +124,14 @@ class Bar(_Drawn):
         bar = self._bar
         width = columns(self._stream)
         bar.ncols = width - 1  # a full line would wrap in some terminals
+        title = visible(view.title, max(width * 3 // 8, 12))
+        size = _BAR_WIDE if width >= 100 else _BAR_NARROW
+        room = width - 1 - len(title) - (2 if view.share is None else size + 9)
+        words = _safe(view.words(room))
         if view.share is None:
-            left = f"{view.title}  "
+            bar.bar_format = f"{_safe(title)}  {words}"
         else:
-            size = _BAR_WIDE if width >= 100 else _BAR_NARROW
-            left = f"{view.title} {view.percent:>4} |{' ' * size}| "
-        words = _safe(view.words(width - 1 - len(left)))
-        if view.share is None:
-            bar.bar_format = f"{_safe(view.title)}  {words}"
-        else:
-            bar.bar_format = f"{_safe(view.title)} {view.percent:>4} |{{bar:{size}}}| {words}"
+            bar.bar_format = f"{_safe(title)} {view.percent:>4} |{{bar:{size}}}| {words}"
             bar.n = view.share
         if view.state in ("failed", "interrupted") and self._stream.isatty():
             bar.colour = "red"

@@ -76,7 +76,13 @@ class View:
     def words(self, width: int | None = None) -> str:
         """Return the facts on one line, the least important left out until it has ``width`` characters at most."""
         # (what goes first when there is no room, what it says), in the order of the line
-        facts = [(0, self.objects), (2, self.size), (3, self.rate), (1, self.clock)]
+        # a note of an interruption counts the objects again, and better
+        facts = [
+            (3 if self.state == "interrupted" else 0, self.objects),
+            (2, self.size),
+            (3, self.rate),
+            (1, self.clock),
+        ]
         facts += [(0 if note.kind in ("failed", "interrupted") else 4, note.text) for note in self.notes]
         facts = [fact for fact in facts if fact[1]]
         while True:

@@ -118,28 +118,35 @@ def table(items: Sequence[Any], limit: int = ROWS, width: int | None = None) -> 
 
 def grid(shown: Sequence[Row], count: int, total: str, width: int | None = None) -> str:
     """Return rows as a table, how many more there are of ``count``, and the line ``total``."""
-    names = [_named(r) for r in shown]
-    columns_before = [[r.state or size_text(r.size) for r in shown]]
-    if any(r.modified is not None for r in shown):
-        columns_before.append([moment(r.modified) for r in shown])
-    if any(r.type for r in shown):
-        columns_before.append([visible(r.type or "-", _TYPE) for r in shown])
-    if width is not None and shown:
-        longest = max(map(len, names))
-        room = width - sum(max(map(len, column)) + 2 for column in columns_before)
-        if longest > room and len(columns_before) == 3:
-            room += max(map(len, columns_before.pop())) + 2  # the key says more than the type
+    failed = [r for r in shown if r.state == "failed"]
+    fine = [r for r in shown if r.state != "failed"]
+    before = [[r.state or size_text(r.size) for r in fine]]
+    if any(r.modified is not None for r in fine):
+        before.append([moment(r.modified) for r in fine])
+    if any(r.type for r in fine):
+        before.append([visible(r.type or "-", _TYPE) for r in fine])
+    names = [visible(r.name, _NAME) for r in fine]
+    if width is not None and fine:
+        room = width - sum(max(map(len, column)) + 2 for column in before)
+        if max(map(len, names)) > room and len(before) == 3:
+            room += max(map(len, before.pop())) + 2  # the key says more than the type
         names = [visible(name, max(room, 20)) for name in names]
-    cells = list(zip(*columns_before, names, strict=True))
-    lines = columns(cells, (True, *([False] * len(columns_before))))
+    first = max([*map(len, before[0]), len("failed") if failed else 0], default=0)
+    before[0] = [cell.rjust(first) for cell in before[0]]
+    lines = [f"{'failed'.rjust(first)}  {_why(r, None if width is None else width - first - 2)}" for r in failed]
+    lines += columns(zip(*before, names, strict=True), (True, *([False] * len(before))))
     if count > len(shown):
         lines.append(f"... and {count - len(shown):,} more")
     return "\n".join([*lines, total])
 
 
-def _named(r: Row) -> str:
+def _why(r: Row, width: int | None) -> str:
+    """Return what failed, and why: the reason whole, if there is room for both at all."""
     name = visible(r.name, _NAME)
-    return (f"{name}: {r.note}" if name else r.note) if r.note else name
+    if width is not None and name and r.note:
+        name = visible(name, max(width - len(r.note) - 2, 20))
+    text = f"{name}: {r.note}" if name and r.note else name or r.note
+    return text if width is None else visible(text, max(width, 20))
 
 
 def summary(items: Sequence[Any]) -> str:

@@ -186,6 +186,23 @@ def test_a_bar_fits_its_terminal() -> None:
 
 
 @pytest.mark.usefixtures("soon")
+def test_an_interruption_and_a_long_name_fit_as_well() -> None:
+    out = io.StringIO()
+    progress = Progress("get", 1)
+    progress.planned()
+    progress.begin(Named())
+    progress._under_way = {type("Long", (Named,), {"label": lambda _: "s3://box/" + "deep/" * 40})(): 0.0}
+    bars.Bar(progress, out).tick()
+    stopped = running(10)
+    stopped.cancel()
+    bars.Bar(stopped, out).tick()
+    drawn = [line for line in out.getvalue().replace("\n", "\r").split("\r") if line.strip()]
+    assert all(len(line) < 80 for line in drawn)
+    assert any("2.0/4.0 KiB" in line for line in drawn)
+    assert any(line.rstrip().endswith("interrupted: 1 done, 1 failed, 8 not done") for line in drawn)
+
+
+@pytest.mark.usefixtures("soon")
 def test_a_terminal_that_does_not_know_its_width_gets_a_bar_all_the_same() -> None:
     reader, writer = pty.openpty()  # its width is 0
     with os.fdopen(writer, "w") as terminal:

@@ -82,6 +82,15 @@ def test_text_fits_eighty_columns_with_the_end_of_long_keys(formatter: Any) -> N
     assert "part-0001.parquet" in text
 
 
+def test_the_reason_of_a_failure_is_whole_where_there_is_room(formatter: Any) -> None:
+    items = Results([S3Object("s3://box", "s3://box/k", size=1, last_modified=0.0), missing("deep/" * 15 + "gone.csv")])
+    lines = shown(formatter, items)["text/plain"].splitlines()
+    assert len(lines[0]) <= 80
+    assert lines[0].startswith("failed  deep/")
+    assert lines[0].endswith("gone.csv: NoSuchKey (No such key.)")
+    assert lines[1] == "   1 B  1970-01-01 00:00:00  k"
+
+
 def test_a_piece_of_the_results_and_the_good_ones_are_shown_alike(s3: S3, formatter: Any) -> None:
     found = s3.list_recursive()
     for piece in (found[:2], found.ok):
