@@ -158,6 +158,7 @@ def _sandbox(parser: Parser) -> None:
 
 def _run_sandbox(here: Here, stop: bool) -> Any:
     from s3nb import sandbox
+    from s3nb import session as shared
 
     session = here.session
     if session.lazy:
@@ -168,12 +169,14 @@ def _run_sandbox(here: Here, stop: bool) -> Any:
         session.sandbox = None
         for name in before.client_options:
             session.options.pop(name, None)
+        shared.configure(**dict.fromkeys(before.client_options))
         session.root = None
     if stop:
         return Facts({"sandbox": "stopped" if before is not None else "there was none"})
     started = sandbox.Sandbox().start()
     session.sandbox = started
     session.options.update(started.client_options)
+    shared.configure(**started.client_options)  # so that open() and the directory functions find it too
     session.root = f"s3://{started.bucket}"
     return Facts(
         {

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from s3nb import session as shared
 from s3nb.client import S3
 from s3nb.commands.lines import UsageError, Word, escaped
 from s3nb.commands.parser import Command
@@ -103,6 +104,7 @@ class Session:
         sandbox, self.sandbox = self.sandbox, None
         if sandbox is not None:
             sandbox.stop()
+            shared.configure(**dict.fromkeys(sandbox.client_options))
 
 
 class Here:

@@ -168,6 +168,8 @@ def test_a_sandbox_is_a_line_away(run: Run, ipython: Any) -> None:
     assert run("%s3 cat readme.txt --out text") is None
     assert ipython.user_ns["text"].startswith("Welcome")
     assert len(run("%s3 ls logs")) > 50
+    assert run("from s3nb import open, listdir\nopen('s3://sandbox/readme.txt').read()").startswith("Welcome")
+    assert "readme.txt" in run("listdir('s3://sandbox')")
     run("%s3 sandbox --stop")
     with pytest.raises(UsageError, match="is no s3:// URL"):
         run("%s3 cat readme.txt")
