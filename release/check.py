@@ -28,7 +28,7 @@ SUPPORTED = ("3.11", "3.12", "3.13")  # as in pyproject.toml; a test compares
 UV = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
 # Weak copyleft and permissive ones only: what a data scientist's employer asks.
 REFUSED = ("GNU General Public", "GPLv", "AGPL", "SSPL", "Commons Clause", "Business Source", "Proprietary")
-EXTRAS = "notebook,sandbox,preview,crt,fsspec"
+EXTRAS = "notebook,sandbox,preview,crt,fsspec,compression"
 # what runs with the oldest dependencies: what touches them; all of it takes minutes, and runs with the newest ones
 OLDEST_RUN = (
     "tests/test_values.py", "tests/test_wires.py", "tests/test_client.py", "-k",
