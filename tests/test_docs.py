@@ -76,9 +76,14 @@ def _console(example: Example) -> None:
             continue
         command, expected = _split_command(piece)
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=120, check=False
+            ["bash", "-o", "pipefail", "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
         )
-        printed = done.stdout + done.stderr
+        printed = done.stdout
         if expected.strip():
             pattern = re.escape(expected.strip()).replace(re.escape("..."), ".*?").replace(r"\ ", r"[ ]+")
             assert re.fullmatch(pattern, printed.strip(), re.S), f"$ {command}\n{printed}\n-- expected --\n{expected}"
