@@ -125,7 +125,7 @@ def rows(bench: Bench) -> list[Row]:
         Row("30 requests a second", "down", everything[:-1], one(Rule("cap", rate=30))),
         Row("one of many always 500", "down", sixty, one(Rule("status", key="/o/s003", status=500, code="InternalError"))),
         Row("one of many refused", "down", sixty, one(Rule("status", key="/o/s003", status=403, code="AccessDenied"))),
-        Row("listing is HTML", "list", [], one(Rule("status", key="list-type", status=200, page=b"<html><body>hi</body></html>"))),
+        Row("listing is HTML", "list", [], one(Rule("status", key=r"\?.*(list-type|prefix|delimiter)=", status=200, page=b"<html><body>hi</body></html>"))),
         Row("flip in a PUT", "up", small[:1], one(Rule("flip_upload", method="PUT", times=1))),
         Row("flip in a part", "up", parts, one(Rule("flip_upload", method="PUT", times=1, key="partNumber"))),
         Row("Complete: 200 and an error", "up", parts,

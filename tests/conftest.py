@@ -49,6 +49,7 @@ class Server:
     access_key: str
     secret_key: str
     region: str = "us-east-1"
+    process: Any = None
 
     def session(self) -> Any:
         import boto3
@@ -91,7 +92,7 @@ def radosgw() -> Iterator[Server]:
             pytest.fail(_NO_RADOSGW)
         pytest.skip(_NO_RADOSGW)
     with rgw.Radosgw() as running:
-        yield Server("radosgw", running.endpoint_url, rgw.ACCESS_KEY, rgw.SECRET_KEY)
+        yield Server("radosgw", running.endpoint_url, rgw.ACCESS_KEY, rgw.SECRET_KEY, process=running)
 
 
 @pytest.fixture(params=["moto", "radosgw"])

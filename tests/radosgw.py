@@ -172,8 +172,18 @@ class Radosgw:
             "radosgw-admin", "--conf", conf, "user", "create", "--uid", "tests", "--display-name", "tests",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
         )  # fmt: skip
-        gateway = self._spawn("radosgw", "--conf", conf, "-n", "client.rgw", "-f")
+        self.start_gateway()
+
+    def start_gateway(self) -> None:
+        """Start the gateway; what is stored does not live in it."""
+        gateway = self._spawn("radosgw", "--conf", str(self._conf), "-n", "client.rgw", "-f")
         self._until(gateway, self._gateway_answers, 60)
+
+    def kill_gateway(self) -> None:
+        """Kill the gateway, in the middle of whatever it does."""
+        gateway = self._processes.pop()
+        os.killpg(gateway.pid, signal.SIGKILL)
+        gateway.wait(10)
 
     def _answers(self, *command: str) -> str | None:
         try:
