@@ -6,7 +6,8 @@ import _thread
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from s3nb import (
     AccessDenied,
     BucketNotFound,
     BulkError,
+    ClientClosed,
     ConnectionFailed,
     CredentialsError,
     IntegrityError,
@@ -522,3 +524,16 @@ def test_a_listing_that_goes_round_in_circles_is_an_error(s3: S3, wire: MemoryWi
     with pytest.raises(ListError, match="repeats its continuation token"):
         s3.list_recursive()
     assert wire.requests() <= 4
+
+
+def test_thousands_that_wait_when_the_wire_ends_all_fail_by_name(tmp_path: Path) -> None:
+    """As at the end of the interpreter: each makes room for the next, which fails at once as well."""
+    wire = MemoryWire({"box": {}})
+    wire.faults.append(Fault(hold=threading.Event(), times=None))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, start_requests=2, max_requests=2)) as s3:
+        jobs = [s3.submit_get(f"k{n}") for n in range(3000)]
+        wire.close()
+        wait(jobs, 30)
+    errors = [job.exception(0) for job in jobs if not job.cancelled()]
+    assert len(errors) >= 2990
+    assert {type(e) for e in errors} == {ClientClosed}

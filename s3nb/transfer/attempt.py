@@ -233,6 +233,7 @@ class Engine:
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
         self._pumping = False
+        self._thread = threading.local()  # what each is starting
         self._budget = RetryBudget()
         self._skewed = skewed
 
@@ -301,8 +302,8 @@ class Engine:
         with self._lock:
             self._pumping = False
             ready = self._ready()
-        for waiting in ready:
-            waiting._launch(self)
+        if ready:
+            self._start(ready)
 
     def _ready(self) -> list[Call]:
         ready = []
@@ -317,8 +318,21 @@ class Engine:
             self._in_flight -= 1
             self._bytes -= call.cost
             ready = self._ready()
-        for waiting in ready:
-            waiting._launch(self)
+        if ready:
+            self._start(ready)
+
+    def _start(self, ready: list[Call]) -> None:
+        """Send calls. One that cannot be sent makes room for the next: in a row, not on top of each other on the stack."""
+        starting = getattr(self._thread, "starting", None)
+        if starting is not None:
+            starting.extend(ready)
+            return
+        self._thread.starting = starting = deque(ready)
+        try:
+            while starting:
+                starting.popleft()._launch(self)
+        finally:
+            self._thread.starting = None
 
     def purge(self, scope: Scope) -> None:
         """End the calls of a cancelled scope that are queued or waiting for another try."""
