@@ -86,7 +86,13 @@ class S3Path(Named, os.PathLike[str]):
         return type(self)(*parts, client=self.client)
 
     def _with_key(self, key: str) -> S3Path:
-        return type(self)(self.bucket, key, client=self.client)
+        made = object.__new__(type(self))  # this bucket's name was looked at before
+        made.bucket = self.bucket
+        made.key = key
+        made.version_id = None
+        made.client = self.client
+        made._entry = None
+        return made
 
     def with_version(self, version_id: str | None) -> S3Path:
         """Return the path of one version of this object; None: of whichever is current."""

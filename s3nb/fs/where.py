@@ -45,7 +45,9 @@ class Spot(NamedTuple):
         return bool(self.key) and not self.key.endswith("/")
 
     def below(self, name: str) -> Spot:
-        """Return the place of what is called ``name`` in this directory."""
+        """Return the place of what is called ``name`` in this directory; in the service, a bucket."""
+        if not self.bucket:
+            return Spot(name, "", self.child(name))
         return Spot(self.bucket, self.prefix + name, self.child(name))
 
     def child(self, name: str) -> str:

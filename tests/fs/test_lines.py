@@ -16,6 +16,7 @@ import pytest
 import s3nb
 from s3nb import S3, BulkError, ObjectChanged, fs
 from s3nb.testing import Fault, MemoryWire
+from s3nb.wire import Request
 
 from .conftest import Counted, Place
 
@@ -657,3 +658,40 @@ def test_L7_if_a_part_fails_the_source_stays_and_no_upload_is_left(memory: Count
         fs.rename(memory.at("huge"), memory.at("renamed"), client=memory.client)
     assert (memory.body("renamed"), memory.body("huge")) == (None, huge)
     assert memory.wire.uploads == {}
+
+
+def test_L5_walking_the_service_goes_through_the_buckets(tmp_path: Path) -> None:
+    wire = Service({"one": {"a/f": b""}, "two": {"g": b""}})
+    with S3(tmproot=tmp_path, wire=wire) as client:
+        assert list(fs.walk("s3://", client=client)) == [
+            ("s3://", ["one", "two"], []),
+            ("s3://one", ["a"], []),
+            ("s3://one/a", [], ["f"]),
+            ("s3://two", [], ["g"]),
+        ]
+
+
+class Service(MemoryWire):
+    """A server that names its buckets."""
+
+    def _serve(self, request: Request, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        if request.operation != "ListBuckets":
+            return super()._serve(request, sent)
+        names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in self.buckets)
+        return 200, {}, f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>".encode()
+
+
+def test_L6_a_mock_of_amazon_is_not_trusted_to_keep_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from moto import mock_aws
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mock")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mock")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws(), S3(tmproot=tmp_path) as client:
+        boto3.client("s3").create_bucket(Bucket="mocked")
+        with pytest.raises(FileNotFoundError):
+            fs.remove("s3://mocked/nothing", client=client)
+        client.put("s3://mocked/k", b"1")
+        fs.remove("s3://mocked/k", client=client)
+        assert not fs.exists("s3://mocked/k", client=client)
