@@ -175,7 +175,7 @@ class Digests:
         self._sha = hashlib.sha256() if sha256 else None
         self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Add ``data``."""
         self._crc = zlib.crc32(data, self._crc)
         if self._sha is not None:

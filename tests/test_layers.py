@@ -50,7 +50,7 @@ FLOORS = [
     ("sync",),
     ("client",),
     ("session",),
-    ("files.plan", "files.budget", "files.address"),
+    ("files.plan", "files.budget", "files.address", "files.hints"),
     ("files.upload",),
     ("files.remote", "files.writer"),
     ("files.reader", "files.text", "files.compress"),

@@ -20,8 +20,8 @@ TAIL = 128 * KIB
 PAGE = 64 * KIB
 BIG_PAGE = 256 * KIB  # where a round trip is long
 BEHIND = 2 * MIB  # kept behind the position
-RUN = 256 * KIB  # bytes that make a run by themselves
-SHORT_RUN, READS = 64 * KIB, 3  # bytes that make one in so many reads
+RUN = 256 * KIB  # bytes read one after the other that make a run, in two reads
+SHORT_RUN, READS = 64 * KIB, 3  # or from first to last, in so many
 FIRST_WINDOW, LARGEST_WINDOW = 4 * MIB, 64 * MIB
 WAYS = 16  # connections for one file
 SMALLEST_PART, LARGEST_PART = 512 * KIB, 8 * MIB
@@ -29,6 +29,7 @@ BIG_READ = 2 * MIB  # read over several connections at once, straight to where t
 IN_MEMORY = 16 * MIB  # objects up to this size are kept whole once they are read here and there
 JUMPS = 3
 PAGES = 16 * MIB  # of pages kept for one file
+HINTED = 8 * MIB  # fetched ahead because the file says so
 KNOWN_WHOLE = 8 * MIB  # objects whose size is known are fetched whole up to this size
 LARGEST_MERGED = 32 * MIB
 
@@ -50,11 +51,12 @@ class Link:
     def first_byte(self, seconds: float) -> None:
         """Note the time that a request took to its first byte."""
         self._first.append(seconds)
-        self.ttfb = seconds if not self.ttfb else 0.8 * self.ttfb + 0.2 * seconds
+        # not the middle: when this machine is busy, most come late, and that says nothing of the way
+        self.ttfb = self._quantile(0.2)
 
     def moved(self, size: int, seconds: float) -> None:
-        """Note ``size`` bytes that came in ``seconds``, after the first."""
-        if size >= 128 * KIB and seconds > 0:
+        """Note ``size`` bytes that came in ``seconds``, after the first piece of a reply."""
+        if size >= 256 * KIB and seconds > 0.004:  # less is what was waiting in a buffer
             rate = size / seconds
             self.rate = rate if not self.rate else 0.8 * self.rate + 0.2 * rate
 
@@ -75,8 +77,11 @@ class Link:
         """Seconds after which a request without a first byte is sent again beside."""
         if not self._first:
             return 1.0
+        return max(1.0, 3 * self._quantile(0.95))
+
+    def _quantile(self, share: float) -> float:
         ordered = sorted(self._first)
-        return max(1.0, 3 * ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))])
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def may_hedge(self) -> bool:
         """Say whether one more request would stay within a twentieth of all."""
@@ -94,34 +99,36 @@ class Access:
         Bytes wanted ahead of the position.
     """
 
-    __slots__ = ("jumps", "kind", "reads", "start", "stop", "window")
+    __slots__ = ("jumps", "kind", "reads", "start", "stop", "taken", "window")
 
     def __init__(self, kind: str = "auto") -> None:
         self.kind = kind
         self.start = self.stop = 0
-        self.reads = 0
+        self.reads = 0  # that went on beyond what was read before
+        self.taken = 0  # bytes of them
         self.jumps = 0
         self.window = FIRST_WINDOW if kind == "sequential" else 0
 
     def reached(self, position: int) -> None:
         """Note that the run was read on to ``position``."""
         if self.start <= position and position > self.stop:
+            self.taken += position - self.stop
             self.stop = position
 
     def note(self, start: int, stop: int, gap: int) -> bool:
         """Note a read of ``[start, stop)``; True if it is a jump."""
         if self.stop - BEHIND <= start <= self.stop + gap and start >= self.start - BEHIND:
             self.start = min(self.start, start)
-            self.stop = max(self.stop, stop)
-            self.reads += 1
+            if stop > self.stop:
+                self.reads += 1
+                self.taken += stop - max(start, self.stop)
+                self.stop = stop
             if not self.window and self.sequential:
                 self.window = FIRST_WINDOW
             return False
-        self.start, self.stop, self.reads = start, stop, 1
+        self.start, self.stop, self.reads, self.taken = start, stop, 1, stop - start
         self.jumps += 1
-        self.window = 0
-        if self.sequential:
-            self.window = FIRST_WINDOW
+        self.window = FIRST_WINDOW if self.kind == "sequential" else 0
         return True
 
     @property
@@ -129,8 +136,9 @@ class Access:
         """Whether the run has shown itself."""
         if self.kind in ("random", "exact"):
             return False
-        span = self.stop - self.start
-        return span >= RUN or (self.reads >= READS and span >= SHORT_RUN) or self.kind == "sequential"
+        if self.kind == "sequential" or (self.reads >= 2 and self.taken >= RUN):
+            return True
+        return self.reads >= READS and self.stop - self.start >= SHORT_RUN
 
     def stalled(self) -> None:
         """Note that the reader had to wait for what was to be there: more must be under way."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from s3nb.core import Core
 from s3nb.errors import ClientClosed, IntegrityError, ObjectChanged, PreconditionFailed, S3Error
-from s3nb.files import plan
+from s3nb.files import hints, plan
 from s3nb.files.budget import MEMORY
 from s3nb.files.plan import Access, Link, Range
 from s3nb.ranges import KIB, MIB, parse_content_range
@@ -34,6 +34,7 @@ from s3nb.wire import Headers, Reply, Request, Sink
 _SLICE = 0.2  # seconds between looks of a waiting reader: at Ctrl-C, and at requests that do not begin
 _NEVER = 1 << 62
 _SEVERED = MIB  # bytes still to come that are worth a new connection
+_OPENING_SEVERED = 512 * KIB
 
 _links: weakref.WeakKeyDictionary[Engine, Link] = weakref.WeakKeyDictionary()
 
@@ -163,6 +164,8 @@ class Remote:
         self._segments: list[Segment] = []
         self._edge = 0  # end of what was asked for ahead
         self._whole = False
+        self._hints: hints.Columns | None = None
+        self._hinted = not (self.tail and key.lower().endswith(".parquet"))
         self._uses = 0
         self._scope: Scope | None = None
         self._link: Link = Link()
@@ -346,6 +349,7 @@ class Remote:
 
     def _add(self, start: int, stop: int, *, ahead: bool = False) -> None:
         segment = Segment(start, stop, ahead=ahead)
+        segment.used = self._uses
         self._segments.insert(bisect_right(self._segments, start, key=_start), segment)
         self._send(segment)
 
@@ -376,8 +380,12 @@ class Remote:
     def _jumped(self) -> None:
         """The reader is elsewhere: what was asked for ahead is not wanted any more."""
         self._edge = 0
+        large = (self.size or 0) > plan.IN_MEMORY
         for segment in list(self._segments):
-            if segment.at < segment.stop and segment.ahead:
+            if segment.at < segment.stop and large and segment.start == 0:
+                if segment.stop - segment.at >= _OPENING_SEVERED:
+                    self._cut_short(segment)
+            elif segment.at < segment.stop and segment.ahead:
                 if segment.at == segment.start:
                     self._drop(segment)
                 elif segment.stop - segment.at >= _SEVERED:
@@ -487,8 +495,26 @@ class Remote:
                                 self._add(a, b, ahead=bool(note and access.window))
             else:
                 self.hits += 1
-            if note:
+            if note and stop >= access.stop:
                 self._top_up(start)
+            if note and not access.window:
+                self._follow(start)
+
+    def _follow(self, start: int) -> None:
+        """Ask for what the end of the file says will be read next."""
+        if not self._hinted:
+            last = self._segments[-1] if self._segments else None
+            if last is None or last.at != self.size or start >= last.start:
+                return
+            self._hinted = True
+            self._hints = hints.columns(b"".join(last.pieces))
+        if self._hints is None:
+            return
+        for first, last_byte in self._hints.after(start, plan.HINTED):
+            for a, b in self._holes(first, last_byte):
+                if not MEMORY.take(b - a):
+                    return
+                self._add(a, b)
 
     def _take_whole(self) -> None:
         """Fetch all that is missing: the object is small, and read here and there."""
@@ -683,7 +709,7 @@ class _Get(Call):
     ``kind`` is ``"head"`` or ``"tail"`` for the opening request, before its reply has come.
     """
 
-    __slots__ = ("_first", "_from", "began", "guarding", "kind", "remote", "segment", "skip", "unranged")
+    __slots__ = ("_first", "_second", "began", "guarding", "kind", "remote", "segment", "skip", "unranged")
 
     def __init__(self, remote: Remote, segment: Segment, scope: Scope, kind: str) -> None:
         super().__init__(scope)
@@ -694,8 +720,8 @@ class _Get(Call):
         self.unranged = False  # the server sends everything, whatever it is asked for
         self.skip = 0
         self.guarding = False
-        self._from = 0
-        self._first = 0.0
+        self._first = 0.0  # when the first piece came
+        self._second = -1  # where the second begins
 
     @property
     def _opening(self) -> bool:
@@ -707,7 +733,7 @@ class _Get(Call):
         remote.link().requests += 1
         if self.tries > 1 and segment.at > segment.origin:
             remote.resumed += 1
-        self._from = segment.at
+        self._second = -1
         if self._opening and self.kind == "tail":
             asked = f"bytes=-{plan.TAIL}"
         else:
@@ -774,6 +800,8 @@ class _Get(Call):
                 segment.pieces.append(data)
                 segment.ends.append(end)
             segment.at = end
+        if self._second < 0:
+            self._second, self._first = end, time.monotonic()
         self.remote.received += len(data)
         if end >= segment.need or end == segment.stop:
             self.remote.notify()
@@ -788,7 +816,7 @@ class _Get(Call):
                 raise remote._wrong("the reply has no head")
             if segment.at < segment.stop:
                 raise Again(remote._wrong(f"the reply ended at byte {segment.at} of {segment.stop}"))
-            remote.link().moved(segment.at - self._from, time.monotonic() - self._first)
+            remote.link().moved(segment.at - self._second, time.monotonic() - self._first)
         return reply
 
     def refused(self, error: S3Error, reply: Reply) -> bool:

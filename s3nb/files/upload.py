@@ -23,27 +23,14 @@ from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Scope
 from s3nb.transfer.copy import From
 from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored
-from s3nb.wire import Body, FileSlice, Reply, Request
+from s3nb.wire import Body, Reply, Request
 from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
 
 PART = 8 * MIB
-WAYS = 6  # parts under way at once
+WAYS = 8  # parts under way at once
 _SLICE = 0.2
 _FAREWELL = 5.0  # seconds that an abort waits for parts to let go, and for S3 to hear of it
 _COPY_PART = 1024 * MIB
-
-
-class Held(FileSlice):
-    """Bytes in memory as the body of a request, without a copy of their own."""
-
-    __slots__ = ("_view",)
-
-    def __init__(self, view: memoryview) -> None:
-        super().__init__(-1, 0, len(view))
-        self._view = view
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        return bytes(self._view[offset : offset + size])
 
 
 class Parts:

@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from typing import Any, BinaryIO
 
 from s3nb.errors import BucketNotFound
-from s3nb.files.upload import Held, Parts, Upload
+from s3nb.files.upload import Parts, Upload
 from s3nb.ranges import KIB, MIB
 from s3nb.text import size_text, visible
 from s3nb.transfer.upload import Stored
-from s3nb.wire import Body, FileSlice, Request
+from s3nb.wire import Body, FileSlice, Held, Request
 
 SPOOLED = 64 * MIB  # parts larger than this are filled on disk
 _SMALL = 256 * KIB
@@ -141,7 +141,7 @@ class Abortable(io.BufferedIOBase):
 class S3Writer(Abortable):
     """An object in S3, opened for writing. Made by `s3nb.open`.
 
-    What is written goes to S3 in parts, several at once, while writing goes on; at most seven parts are in memory. An
+    What is written goes to S3 in parts, several at once, while writing goes on; at most nine parts are in memory. An
     object of no more than one part (8 MiB) is one request, at the end. The new content is there, all at once,
     when `close` returns.
 

@@ -23,7 +23,7 @@ from s3nb.transfer.attempt import Again, Call, Scope, no_descriptors
 from s3nb.transfer.source import FileSource, Source
 from s3nb.transfer.task import Task
 from s3nb.transfer.uploads import parts, uploads
-from s3nb.wire import Body, FileSlice, Reply, Request, Sink
+from s3nb.wire import Body, FileSlice, Held, Reply, Request, Sink
 from s3nb.wire.xml import ErrorDocument, StoredPart, build_complete, parse_complete, parse_initiate
 
 _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
@@ -471,6 +471,8 @@ class PutCall(Call):
         if len(body):
             if isinstance(body, bytes):
                 self.digests.update(body)
+            elif isinstance(body, Held):
+                self.digests.update(body.view)  # at once: every piece would wait for the interpreter's lock anew
             else:
                 for piece in pieces_of(body.read_at, 0, len(body)):
                     self.digests.update(piece)

@@ -59,6 +59,19 @@ class FileSlice:
         return data
 
 
+class Held(FileSlice):
+    """Bytes in memory as the body of a request, without a copy of their own. Nobody may change them."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: memoryview) -> None:
+        super().__init__(-1, 0, len(view))
+        self.view = view
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        return bytes(self.view[offset : offset + size])
+
+
 Body = bytes | FileSlice
 
 

@@ -127,7 +127,7 @@ def test_what_is_near_follows_the_link() -> None:
         link.moved(100_000_000, 1.0)
     assert abs(link.gap - 5_000_000) < 1000
     assert link.page == plan.PAGE
-    for _ in range(50):
+    for _ in range(100):
         link.first_byte(30.0)
     assert link.gap == 16 * MIB
     assert link.patience == 90.0
