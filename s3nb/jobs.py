@@ -204,11 +204,11 @@ class Job:
 
     def status(self) -> str:
         """Return how far it is, or how it ended, in words."""
-        state = self.state
-        words = [state if state in ("running", "stopping") else f"{state} in {time_text(self.elapsed)}"]
-        view = self.look()
+        state, view = self.state, self.look()
         if view is not None:
-            words.append(line(view))
+            words = [state, line(view)]  # which says how long it took
+        else:
+            words = [state if state in ("running", "stopping") else f"{state} in {time_text(self.elapsed)}"]
         if state == "failed":
             words.append(str(self._future.exception()).partition("\n")[0])
         return "; ".join(words)

@@ -105,7 +105,7 @@ def test_a_failed_job_says_why(s3: S3) -> None:
     error = job.exception(30)
     assert isinstance(error, BulkError)
     assert len(error.ok) == 1
-    assert "failed in" in job.status()
+    assert job.status().startswith("failed; get: ")
     assert "1 object of 2 failed" in job.status()
     with pytest.raises(FileNotFoundError):
         job.result()

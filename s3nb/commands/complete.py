@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from s3nb.client import S3
-from s3nb.commands.lines import Field, tokens
+from s3nb.commands.lines import Field, Text, tokens
 from s3nb.commands.parser import Parser, Verb, in_shell, parser_of
 from s3nb.commands.session import Session
 from s3nb.uri import is_s3, split_root
@@ -354,4 +354,5 @@ def typed(line: str, *, raw: bool = False) -> Typed | None:
         whole = last.text.startswith("$") and name.isidentifier()
         return Typed(before, "", last.start, "", name) if whole else None
     word = last.text[:-1]
-    return None if not raw and "{" in word and last.open != "'" else Typed(before, word, last.start, last.open)
+    loose = last.open == '"' or any(isinstance(p, Text) and not p.quoted and "{" in p.text for p in last.pieces)
+    return None if not raw and loose and "{" in word else Typed(before, word, last.start, last.open)

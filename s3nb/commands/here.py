@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from s3nb import styled
-from s3nb.browsing.still import print_pages
 from s3nb.commands.parser import Parser, Verb, count
 from s3nb.commands.results import Facts
 from s3nb.commands.session import Here
@@ -149,6 +148,8 @@ def _run_browse(here: Here, url: Any, writable: bool, height: int) -> Any:
     s3 = here.client()
     if here.session.browse is not None:
         return here.session.browse(s3, where, writable=writable, height=height)
+    from s3nb.browsing.still import print_pages
+
     return print_pages(s3, where or "s3://")
 
 

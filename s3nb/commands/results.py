@@ -12,7 +12,6 @@ from s3nb import styled
 from s3nb.errors import S3Error, cause_of
 from s3nb.model import S3Object
 from s3nb.plain import columns, fact_lines
-from s3nb.preview import Preview
 from s3nb.sync import Synced
 from s3nb.text import plural, size_text, visible
 
@@ -160,6 +159,8 @@ class Facts(dict[str, Any]):
 
 def as_json(item: Any) -> Iterator[dict[str, Any]]:
     """Yield JSON-encodable dictionaries for a result: one for each line of output."""
+    from s3nb.preview import Preview  # here, as most lines need nothing of it
+
     if hasattr(item, "as_json"):
         yield from item.as_json()
     elif isinstance(item, S3Object):

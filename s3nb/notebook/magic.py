@@ -209,7 +209,10 @@ class S3Magics(Magics):
         total = now.total if now.total is not None else now.so_far
         words = [f"{now.done:,} done", f"{now.failed:,} failed", f"{max(total - over, 0):,} not done"]
         where = f"; what is done is in {LAST}" if results else ""
-        print(f"%s3 {now.verb}: interrupted: {', '.join(words)}{where}", file=sys.stderr)
+        start = (
+            "\n" if getattr(self.shell, "kernel", None) is None and sys.stderr.isatty() else ""
+        )  # behind the terminal's ^C
+        print(f"{start}%s3 {now.verb}: interrupted: {', '.join(words)}{where}", file=sys.stderr)
 
     def _show_last(self) -> None:
         error = self._last_error
