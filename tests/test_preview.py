@@ -302,6 +302,27 @@ def test_parquet_without_leave_for_its_pages_shows_its_schema() -> None:
     assert content.notes[0].startswith("no rows are shown: a page of")
 
 
+def test_parquet_whose_pages_unpack_to_far_more_shows_its_schema() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    out = io.BytesIO()
+    table = pa.table({"same": [b"\0" * (8 << 20)] * 3, "n": [1, 2, 3]})
+    parquet.write_table(table, out, use_dictionary=False, compression="zstd", data_page_size=32 << 20)
+    content = look(out.getvalue(), "a.parquet")
+    assert content.notes[0].startswith("no rows are shown: a page that unpacks to")
+    assert table_of(content).rows[0] == ("same", "binary")
+
+
+def test_parquet_of_equal_values_is_no_bomb() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    out = io.BytesIO()
+    parquet.write_table(pa.table({"n": [7] * 1_000_000}), out, use_dictionary=False, compression="zstd")
+    assert table_of(look(out.getvalue(), "a.parquet")).rows[19] == ("7",)
+
+
 def test_parquet_that_is_cut_off_says_so() -> None:
     assert "cut off" in look(_parquet(10)[:-4], "a.parquet").notes[0]
 

@@ -12,6 +12,7 @@ from s3nb.text import size_text
 _INSTALL = "to see schema and rows, install pyarrow (the extra s3nb[preview])"
 _FOOTER = 512 * KIB
 _TAIL = 32 * KIB
+_PAGE = 2048 * KIB  # that a page may unpack to, however small it is packed: equal values are no bomb
 
 
 # -- Parquet --------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def _check_chunk(window: Window, chunk: Any) -> None:
         unpacked, packed = _page_sizes(window.read(offset, offset + 64))
         if packed + 64 > window.limits.fetched - window.fetched:
             raise TooMuch(f"a page of {size_text(packed)} would be needed")
-        if unpacked > window.limits.unpacked or unpacked > max(window.limits.ratio * packed, 64 * KIB):
+        if unpacked > window.limits.unpacked or unpacked > max(window.limits.ratio * packed, _PAGE):
             raise TooMuch(f"a page that unpacks to {size_text(unpacked)}")
 
 
