@@ -103,7 +103,8 @@ def _size(row: Row) -> str:
 def _summary(state: dict[str, object], total: int) -> str:
     if state["problem"]:
         return "Nothing was listed"
-    rows = plural(int(str(state["loaded"])), "find" if state["searching"] else "row")
+    loaded = int(str(state["loaded"]))
+    rows = plural(loaded, "row") if not state["searching"] else "1 match" if loaded == 1 else f"{loaded:,} matches"
     shown = f", the first {SHOWN} shown" if total > SHOWN else ""
     return f"{rows}{'' if state['complete'] else ' loaded, more in S3'}{shown}"
 

@@ -141,7 +141,8 @@ class Tasks:
     def download(self, selection: Selection, to: str) -> Task:
         """Get what is selected into files of a folder on the kernel's machine, under names relative to the path shown."""
         folder = os.path.abspath(os.path.expanduser(to or "."))
-        task = Task("download", f"{_named(selection)} to {folder}")
+        here = os.path.join(".", os.path.relpath(folder)) if folder.startswith(os.getcwd() + os.sep) else folder
+        task = Task("download", f"{_named(selection)} to {here}")
 
         def call() -> str:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -435,7 +436,10 @@ def _outcome(task: Task, error: BaseException | None) -> tuple[str, str]:
 
 
 def _named(selection: Selection) -> str:
-    """Return what a selection is called: the name of one, or the number."""
+    """Return what a selection is called: the name of one, or the numbers."""
     if len(selection) == 1:
         return selection[0]
-    return plural(len(selection), "item")
+    counts = selection.summary()
+    prefixes = f"{counts['prefixes']:,} prefix{'' if counts['prefixes'] == 1 else 'es'}" if counts["prefixes"] else ""
+    objects = plural(counts["objects"], "object") if counts["objects"] else ""
+    return ", ".join(filter(None, (objects, prefixes)))

@@ -39,7 +39,7 @@ export function timeText(seconds) {
 
 /** @param {number} count @param {string} word */
 export function plural(count, word) {
-  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : /[sx]$/.test(word) ? "es" : "s"}`;
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : /(s|x|ch)$/.test(word) ? "es" : "s"}`;
 }
 
 /** The levels that lead to a path, buckets first. @param {string} path @returns {{label: string, url: string}[]} */
@@ -94,7 +94,7 @@ export function destination(key, at, total, page) {
 /** What the line below the rows says. @param {any} s the state */
 export function statusText(s) {
   const n = (/** @type {number} */ x) => x.toLocaleString("en");
-  const rows = plural(s.loaded, s.searching ? "find" : s.path === "s3://" ? "bucket" : "row");
+  const rows = plural(s.loaded, s.searching ? "match" : s.path === "s3://" ? "bucket" : "row");
   if (s.problem) return "";
   if (s.searching) {
     const looked = `${rows} in ${plural(s.scanned, "key")}`;
@@ -376,7 +376,7 @@ class View {
       const p = s.problem;
       this.panel.replaceChildren(h("div", { role: "alert" }, h("strong", {}, p.title), h("p", {}, p.advice), h("p", { class: "s3nb-dim" }, p.detail), again));
     } else if (s.loading || s.version < 0) this.panel.replaceChildren(h("p", { class: "s3nb-dim" }, s.sweeping ? "Searching…" : "Loading…"));
-    else this.panel.replaceChildren(h("p", { class: "s3nb-dim" }, s.filter ? `No name here ${{ starts: "starts with", contains: "contains", pattern: "matches" }[/** @type {"starts"} */ (s.mode)]} “${visible(s.filter)}”.` : "Nothing here.")); // prettier-ignore
+    else this.panel.replaceChildren(h("p", { class: "s3nb-dim" }, s.filter ? `No name here ${{ starts: "starts with", contains: "contains", pattern: "matches" }[/** @type {"starts"} */ (s.mode)]} “${visible(s.filter)}”.${s.mode === "pattern" ? " * stays within a level, ** does not." : ""}` : "Nothing here.")); // prettier-ignore
   }
 
   // -- rows

@@ -83,7 +83,7 @@ class S3Browser(anywidget.AnyWidget):
     filter = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, "starts").tag(sync=True)
     height = traitlets.Int(420).tag(sync=True)
-    selected = traitlets.Any()  # never synced: it may be a million
+    selected = traitlets.Any(Selection())  # never synced: it may be a million
 
     def __init__(
         self, url: str | None = None, *, s3: S3 | None = None, writable: bool = False, height: int = 420, **options: Any
@@ -100,10 +100,7 @@ class S3Browser(anywidget.AnyWidget):
         super().__init__(height=height)
         self._browsing = Browsing(self._s3, self._changed)
         self._tasks = Tasks(self._browsing, writable, lambda rows: self._tell("tasks", tasks=rows))
-        self.selected = Selection()
-        self.observe(self._path_set, "path")
         self.observe(self._order_set, ["sort", "filter", "mode"])
-        self.observe(self._selected_set, "selected")
         self.on_msg(self._received)
         start = url or self._s3.root or "s3://"
         if not isinstance(start, str):
@@ -233,9 +230,22 @@ class S3Browser(anywidget.AnyWidget):
     def _is_own(self) -> bool:
         return bool(getattr(self._quiet, "on", False))
 
-    def _path_set(self, change: Any) -> None:
-        if not self._is_own():
-            self._browsing.go(change["new"])
+    # Both traits change when the browser is there, not when it is told to go there: who observes them hears one truth.
+
+    @traitlets.validate("path")
+    def _path_asked(self, proposal: Any) -> str:
+        if self._is_own():
+            return str(proposal["value"])
+        self._browsing.go(proposal["value"])
+        return str(self.path)
+
+    @traitlets.validate("selected")
+    def _selection_asked(self, proposal: Any) -> Any:
+        if self._is_own():
+            return proposal["value"]
+        urls: str | Iterable[str] = proposal["value"]
+        self._browsing.select_urls([urls] if isinstance(urls, str) else list(urls))
+        return self.selected
 
     def _order_set(self, change: Any) -> None:
         if self._is_own():
@@ -244,11 +254,6 @@ class S3Browser(anywidget.AnyWidget):
             self._browsing.sort_by(change["new"])
         else:
             self._browsing.filter_by(self.filter, self.mode)
-
-    def _selected_set(self, change: Any) -> None:
-        if not self._is_own():
-            urls: Iterable[str] = change["new"]
-            self._browsing.select_urls([urls] if isinstance(urls, str) else list(urls))
 
     # -- from the views ---------------------------------------------------------------------------------
 

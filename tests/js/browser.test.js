@@ -78,8 +78,8 @@ test("the line below the rows is honest about what is loaded", () => {
   const s = { loaded: 3000, complete: false, loading: false, path: "s3://b/", sort: "-size", searching: false, sweeping: false, full: false, scanned: 0, problem: null };
   assert.equal(statusText(s), "3,000 rows loaded, more in S3, sorted among the 3,000 loaded");
   assert.equal(statusText({ ...s, complete: true }), "3,000 rows");
-  assert.equal(statusText({ ...s, searching: true, sweeping: true, scanned: 120000, loaded: 7 }), "Searching: 7 finds in 120,000 keys so far");
-  assert.equal(statusText({ ...s, searching: true, scanned: 1, loaded: 1 }), "1 find in 1 key, stopped");
+  assert.equal(statusText({ ...s, searching: true, sweeping: true, scanned: 120000, loaded: 7 }), "Searching: 7 matches in 120,000 keys so far");
+  assert.equal(statusText({ ...s, searching: true, scanned: 1, loaded: 1 }), "1 match in 1 key, stopped");
   assert.match(statusText({ ...s, full: true }), /narrow it down/);
   assert.equal(selectedText({ objects: 2, prefixes: 1, size: 2048 }), "2 objects (2.0 KiB), 1 prefix selected");
   assert.equal(selectedText({ objects: 0, prefixes: 0, size: 0 }), "");

@@ -67,8 +67,8 @@ def _tree(notebook: Notebook, folder: Path) -> None:
 def _search(notebook: Notebook, folder: Path) -> None:
     page = _show(notebook, "s3://sandbox/", 250)
     page.get_by_label("How names are filtered").select_option("pattern")
-    page.get_by_label("Filter names").fill("2026-03-*/*.log")
-    page.get_by_text(re.compile(r"^\d+ finds in \d+ keys$")).wait_for()
+    page.get_by_label("Filter names").fill("**/2026-03-*/*.log")
+    page.get_by_text(re.compile(r"^\d+ matches in \d+ keys$")).wait_for()
     page.get_by_role("treegrid").focus()
     page.keyboard.press("Control+a")
     page.get_by_role("button", name="Download").click()
