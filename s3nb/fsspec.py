@@ -51,7 +51,7 @@ from s3nb.transfer.delete import Doomed
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.local import Store
 from s3nb.transfer.source import FileSource, source_of
-from s3nb.transfer.task import Task
+from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import parse
@@ -627,34 +627,38 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         self._get_all(todo, callback)
 
     def _get_all(self, pairs: list[tuple[Any, ...]], callback: Any, *, single: bool = False) -> None:
-        outcome: list[Any] = []
-
         def make(scope: Scope, pair: tuple[Any, ...]) -> Task:
             place = self._spot(pair[0])
             path = Path(os.fspath(pair[1]))
+            if path.is_dir() or not place.names_file:
+                return Settled(scope, no_such(place))  # unless it is a directory, which is looked at below
             path.parent.mkdir(parents=True, exist_ok=True)
             wanted = Wanted(place.bucket, place.key, place.url)
             return GetTask(scope, wanted, self._store, many.local_target(path, path.name, self._core.config))
 
-        def files() -> Iterator[tuple[Any, ...]]:
-            for pair in pairs:
-                if self._is_folder(pair[0]):
-                    os.makedirs(pair[1], exist_ok=True)
-                    callback.relative_update(0 if single else 1)
-                else:
-                    yield pair
-
-        for _, found in self._run("get", files(), make):
+        outcome: list[Any] = []
+        for _, found in self._run("get", pairs, make):
             outcome.append(found)
             if single and not isinstance(found, Exception):
                 callback.set_size(found.size)
                 callback.relative_update(found.size)
             elif not single:
                 callback.relative_update(1)
+        for n in self._directories(pairs, outcome):
+            os.makedirs(pairs[n][1], exist_ok=True)
         self._settle("get", outcome)
 
-    def _is_folder(self, path: Any) -> bool:
-        return not self.isfile(path) and self.isdir(path)
+    def _directories(self, pairs: list[tuple[Any, ...]], outcome: list[Any]) -> Iterator[int]:
+        """Say which of those that were not found are directories, and take their failures back.
+
+        Most of what is copied are files, so nobody asks before; of the others all are asked about together.
+        """
+        ask = self._asker("list")
+        places = [(n, self._spot(pairs[n][0])) for n, found in enumerate(outcome) if isinstance(found, NotFound)]
+        for n, first in [(n, ask.some(place)) for n, place in places if place.bucket]:
+            if ask.found(first):
+                outcome[n] = None
+                yield n
 
     async def _get_file(self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, **options: Any) -> None:
         await asyncio.to_thread(self.get_file, rpath, lpath, callback, **options)
@@ -768,6 +772,8 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
     def _copy_task(self, scope: Scope, pair: tuple[Any, ...]) -> Task:
         source = self._spot(pair[0])
         place = self._spot(pair[1])
+        if not source.names_file:
+            return Settled(scope, no_such(source))
         self.invalidate_cache(pair[1])
         return CopyTask(scope, From(source.bucket, source.key, source.url), Placed(place.bucket, place.key, place.url))
 
@@ -791,14 +797,11 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         self._copy_all(todo, on_error or ("ignore" if recursive else "raise"))
 
     def _copy_all(self, pairs: list[tuple[Any, ...]], on_error: str) -> None:
-        files = []
-        for pair in pairs:
-            if self._is_folder(pair[0]):
-                if [e.name for e in entries_at(self._core, self._spot(pair[0]))] == []:
-                    fs.makedirs(self._spot(pair[1]).text, exist_ok=True, client=self._client)
-            else:
-                files.append(pair)
-        outcome = [found for _, found in self._run("copy", files, self._copy_task)]
+        outcome = [found for _, found in self._run("copy", pairs, self._copy_task)]
+        for n in self._directories(pairs, outcome):
+            source, target = (self._spot(path) for path in pairs[n])
+            if not any(True for _ in entries_at(self._core, source)):  # nothing in it will make the other
+                fs.makedirs(target.text, exist_ok=True, client=self._client)
         if on_error == "ignore":
             outcome = [found for found in outcome if not isinstance(found, NotFound)]
         self._settle("copy", outcome)
@@ -810,8 +813,6 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         """Delete a file. Raises `FileNotFoundError` if there is none."""
         fs.remove(self._spot(path).text, client=self._client)
         self.invalidate_cache(path)
-
-    _rm_sync = rm_file
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
         """Delete files; with ``recursive`` directories with all that is below. A thousand keys a request; refusals are raised."""
@@ -827,7 +828,9 @@ class S3nbFileSystem(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  #
         if len(single) == 1:
             self.rm_file(self._strip_protocol(single[0].text))
         elif single:
-            files = [place for place in single if self.isfile(place.text)]
+            ask = self._asker("delete")
+            heads = [(place, ask.head(place)) for place in single if place.names_file]
+            files = [place for place, head in heads if ask.found(head) is not None]
             if not recursive and len(files) < len(single):
                 fs.remove(next(p for p in single if p not in files).text, client=self._client)  # says what is wrong
             many.delete(self._core, (Doomed(p.bucket, p.key, p.url) for p in files), False)
