@@ -96,6 +96,7 @@ class Job:
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"s3nb-job-{number}", daemon=True)
         self._future.set_running_or_notify_cancel()
+        _end_with_the_program(self)
         self._thread.start()
 
     def _run(self) -> None:
@@ -244,6 +245,30 @@ def partial_of(error: BaseException) -> Any:
     return None
 
 
+_live: weakref.WeakSet[Job] = weakref.WeakSet()  # one that runs is kept alive by its thread
+_registered = False
+
+
+def _end_with_the_program(job: Job) -> None:
+    global _registered
+    _live.add(job)
+    if not _registered:
+        _registered = True
+        # private, but there is no other way to be there before the interpreter waits for the threads of pools, which may
+        # be busy for a job
+        getattr(threading, "_register_atexit", atexit.register)(lambda: _end(list(_live)))
+
+
+def _end(jobs: list[Job]) -> None:
+    """Cancel jobs, and wait a moment for them to stop."""
+    running = [job for job in jobs if not job.done()]
+    for job in running:
+        job.cancel()
+    until = time.monotonic() + _FAREWELL
+    for job in running:
+        job.wait(max(0.0, until - time.monotonic()))
+
+
 class Jobs:
     """The jobs of a session, by number."""
 
@@ -260,8 +285,6 @@ class Jobs:
             over = [n for n, j in self._jobs.items() if j.done()]
             for number in over[: max(0, len(over) - _KEPT)]:
                 del self._jobs[number]
-            if len(self._jobs) == 1:
-                atexit.register(self.close)
         return job
 
     def __iter__(self) -> Any:
@@ -276,12 +299,6 @@ class Jobs:
 
     def close(self) -> None:
         """Cancel all, and wait a moment for them to stop."""
-        running = [job for job in self if not job.done()]
-        for job in running:
-            job.cancel()
-        until = time.monotonic() + _FAREWELL
-        for job in running:
-            job.wait(max(0.0, until - time.monotonic()))
+        _end(list(self))
         with self._lock:
             self._jobs.clear()
-        atexit.unregister(self.close)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -157,6 +159,24 @@ def test_jobs_have_numbers_and_end_with_their_session(s3: S3, held: threading.Ev
     jobs.close()
     assert first.state == "cancelled"
     assert len(jobs) == 0
+
+
+def test_a_job_ends_with_its_program() -> None:
+    code = (
+        "import tempfile, threading, atexit\n"
+        "from s3nb import S3\n"
+        "from s3nb.jobs import Jobs\n"
+        "from s3nb.testing import Fault, MemoryWire\n"
+        "wire, started = MemoryWire({'box': {}}), threading.Event()\n"
+        "wire.faults.append(Fault(operation='UploadPart', hold=threading.Event(), times=None, then=started.set))\n"
+        "atexit.register(lambda: print(job.state, wire.uploads))\n"  # runs after what is registered later
+        "s3 = S3(tempfile.gettempdir(), s3root='s3://box', wire=wire)\n"
+        "job = Jobs().start(lambda: s3.put('large', bytes(40 << 20)), 'put')\n"
+        "started.wait()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("cancelled {")
 
 
 def test_only_the_last_finished_jobs_are_kept() -> None:

@@ -474,4 +474,6 @@ def usage(verbs: Mapping[str, Verb], program: str) -> str:
             lines += ["", group]
         lines.append(f"  {verb.name:<{width}}  {verb.what}")
     lines += ["", f"{program} help VERB explains one, with examples."]
+    if not in_shell(program):
+        lines += ["%s3 --debug shows the last error whole. _s3nb_last has what was done before it."]
     return "\n".join(lines)

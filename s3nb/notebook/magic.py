@@ -70,8 +70,10 @@ class S3Magics(Magics):
         self.screen = Screen(shell) if getattr(shell, "kernel", None) is not None else None
         self._last_error: S3Error | None = None
         self._last_traceback: TracebackType | None = None
-        self._set()
-        self.observe(lambda _: self._set())
+        for name in self.trait_names(config=True):
+            if getattr(self, name) != self.trait_defaults(name):
+                self._set(name)
+        self.observe(lambda change: self._set(change["name"]), list(self.trait_names(config=True)))
 
     @validate("default_prefix")
     def _a_root(self, proposal: Any) -> str:
@@ -81,34 +83,31 @@ class S3Magics(Magics):
         except S3Error as exc:
             raise TraitError(str(exc)) from None
 
-    def _set(self) -> None:
-        """Let the session do as the traits say."""
-        session = self.session
-        given = {
-            "region": self.region,
-            "profile": self.profile,
-            "endpoint_url": self.endpoint_url,
-            "anonymous": self.anonymous,
-        }
-        for name, value in given.items():
+    def _set(self, name: str) -> None:
+        """Let the session do as one setting says; what ``%s3 use`` has said of others stays."""
+        session, value = self.session, getattr(self, name)
+        if name in ("region", "profile", "endpoint_url", "anonymous"):
             if value:
                 session.options[name] = value
             else:
                 session.options.pop(name, None)
-        default = TransferConfig()
-        if self.workers != default.max_requests:
+        elif name == "workers":
+            default = TransferConfig()
             session.options["config"] = TransferConfig(
-                max_requests=self.workers, start_requests=min(self.workers, default.start_requests)
+                max_requests=value, start_requests=min(value, default.start_requests)
             )
-        else:
-            session.options.pop("config", None)
-        bars.use(self.progress)
-        session.preview_bytes = self.preview_bytes
-        session.assume_yes = not self.confirm
-        self.completer.budget = self.completion_timeout
-        self.completer.page_size = self.page_size
-        if self.default_prefix:
-            session.root = self.default_prefix
+        elif name == "progress":
+            bars.use(value)
+        elif name == "preview_bytes":
+            session.preview_bytes = value
+        elif name == "confirm":
+            session.assume_yes = not value
+        elif name == "completion_timeout":
+            self.completer.budget = value
+        elif name == "page_size":
+            self.completer.page_size = value
+        elif name == "default_prefix":
+            session.root = value or None
 
     def _facts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in sorted(self.trait_names(config=True))}

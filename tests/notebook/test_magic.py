@@ -136,6 +136,28 @@ def test_the_current_prefix_and_settings(run: Run, ipython: Any, shell: str, sto
     assert "endpoint_url" not in session.options
 
 
+def test_a_setting_changes_nothing_but_itself(run: Run, ipython: Any) -> None:
+    run("%s3 use s3://somewhere/else --region eu-west-1 --no-sign-request")
+    run("%config S3Magics.workers = 7\n%config S3Magics.page_size = 10")
+    session = ipython.magics_manager.registry["S3Magics"].session
+    assert (session.root, session.options["region"], session.options["anonymous"]) == (
+        "s3://somewhere/else",
+        "eu-west-1",
+        True,
+    )
+    run("%config S3Magics.anonymous = True\n%config S3Magics.anonymous = False")
+    assert "anonymous" not in session.options
+
+
+def test_settings_of_a_profile_count_from_the_start(bare: Any) -> None:
+    bare.config.S3Magics.default_prefix = "s3://from/config"
+    bare.config.S3Magics.confirm = False
+    bare.run_line_magic("load_ext", "s3nb")
+    session = bare.magics_manager.registry["S3Magics"].session
+    assert (session.root, session.assume_yes) == ("s3://from/config", True)
+    bare.run_line_magic("unload_ext", "s3nb")
+
+
 @pytest.mark.parametrize(
     "setting", ["workers = 0", "workers = 'many'", "progress = 'loud'", "default_prefix = 'no-url'", "page_size = 5000"]
 )
