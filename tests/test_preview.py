@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import csv
 import gzip
@@ -15,6 +16,7 @@ import time
 import tracemalloc
 import wave
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +354,29 @@ def test_arrow_that_unpacks_to_far_more_shows_its_schema() -> None:
     content = look(out.getvalue(), "a.feather")
     assert table_of(content).rows == (("n", "int64"),)
     assert content.notes == ("no rows are shown: the first batch unpacks to 22.9 MiB",)
+
+
+# Found by turning bits: pyarrow 26 asks for more memory than there is, and ends the process
+_FATAL = zlib.decompress(
+    base64.b85decode(
+        "c-s5_|Ns9L3=9kc3?RV8z{9}Cz{<b@WC1}A3y{wM<Z%E=7AVQUzy!n&K+FfkH-P#X7#LYW`X!+9K=7IoNR)v2Ajt3^3K&Fyrm!)vgUuCy+RDfT"
+        "qGb@e89=(vfo<jiVs^02AYlinJjkdAKw1RK=K<OcaW@axWCmsyuz5ci5P*k44rm_>TulQIt3X|C#DEOgz;?1h?PO(Os0RWD3=oORO@PvcQ2GXx"
+        "mPS&;gkcv28qxU^7$LOAR{g&T6BulnlCHJ!^9by?$MffZd0MDwG}r%t3;yT*&iS78IpclW>y+n7j}zEM-H*E+b3N*E#QCt(A;*Ib2i9*teK%|K"
+        "jn!Md=6Wq=HVk26V1`=8aE1Y4tHK#pW`;vN;<5?X&rWDjTfmvYG^+tZF`QVF+5rIKM`Ow"
+    )
+)
+
+
+def test_bytes_that_end_a_library_do_not_end_the_program() -> None:
+    content = look(_FATAL, "fatal.arrow")
+    assert content.kind in ("binary", "Arrow stream")
+    assert content.notes
+
+
+def test_a_reader_apart_is_given_up_when_it_takes_too_long() -> None:
+    content = look(_parquet(10), "a.parquet", limits=Limits(seconds=0.0))
+    assert content.kind == "binary"
+    assert "looking took longer than 0 s" in content.notes[0]
 
 
 def _npy(descr: str, shape: tuple[int, ...], data: bytes) -> bytes:
