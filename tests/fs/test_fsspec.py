@@ -362,6 +362,9 @@ def test_no_secret_is_shown_or_written_and_json_works_in_this_process() -> None:
     for text in shown:
         assert SECRET not in text
         assert TOKEN not in text
+    nested = S3nbFileSystem(session_vars={"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": SECRET})
+    assert SECRET not in nested.to_json()
+    assert fsspec.AbstractFileSystem.from_json(nested.to_json())._options == nested._options
     again = fsspec.AbstractFileSystem.from_json(ours.to_json())
     assert again._options["session_vars"] == ours._options["session_vars"]
     elsewhere = json.loads(ours.to_json())

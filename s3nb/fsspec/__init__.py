@@ -1,0 +1,112 @@
+"""A filesystem for fsspec, and so for pandas, dask, zarr, xarray, pyarrow, polars, duckdb: ``s3nb://bucket/key``.
+
+After `register`, it serves ``s3://`` too. Synchronous calls run on s3nb's own core, without an event loop: they work in a
+forked child, in threads, and inside a running loop. The coroutines (``_cat_file``, ``_info``, ...) await the same core's futures.
+
+>>> import s3nb.fsspec, pandas
+>>> s3nb.fsspec.register()
+>>> pandas.read_parquet("s3://bucket/table.parquet", storage_options={"endpoint_url": "http://127.0.0.1:9000"})
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+from fsspec import register_implementation
+
+from s3nb.files import open as open_file
+from s3nb.fsspec.files import AsyncFile, Deferred
+from s3nb.fsspec.looking import NEEDLESS
+from s3nb.fsspec.moving import Moving
+
+__all__ = ["S3nbFileSystem", "register"]
+
+_COMPRESSIONS = {None: None, "infer": "infer", "gzip": "gzip", "bz2": "bz2", "xz": "xz", "zstd": "zstd"}
+
+
+class S3nbFileSystem(Moving):
+    """Objects in S3, for whoever speaks fsspec.
+
+    Parameters
+    ----------
+    key, secret, token : str, optional
+        Credentials; default: the environment's, as boto3 finds them.
+    anon : bool
+        Do not sign.
+    endpoint_url, profile, region, role, session, engine, config
+        As for `s3nb.S3`.
+    client_kwargs : dict, optional
+        ``endpoint_url``, ``region_name``, and further arguments for ``boto3.Session.client``.
+    client : S3, optional
+        In place of all these.
+    directory_markers : bool
+        ``mkdir`` and ``makedirs`` make markers, so that empty directories can be there. Off by default, as the libraries that
+        call them write files there next, and some that read take a marker for a file.
+    use_listings_cache : bool
+        Keep listings; off by default, as S3 answers with what is there now.
+    listings_expiry_time : float, optional
+        Seconds for which they are kept.
+
+    Notes
+    -----
+    Arguments of s3fs about blocks and caches are taken and not needed. An unknown argument is an error.
+    """
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        path: Any,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: Any = None,
+        compression: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Open a file, as `s3nb.open` does; block size and cache options are not needed.
+
+        Text, and compression, are layers that know of failures: a ``with`` block that fails makes no object. Inside a
+        ``transaction``, files that are written become objects when it ends.
+        """
+        for name in NEEDLESS:
+            options.pop(name, None)
+        autocommit = options.pop("autocommit", not self._intrans)
+        if compression not in _COMPRESSIONS:
+            return super().open(path, mode, compression=compression, autocommit=autocommit, **options)
+        options["compression"] = _COMPRESSIONS[compression]
+        writes = any(c in mode for c in "wxa+")
+        if writes:
+            self.invalidate_cache(path)
+        target = self._path(path, options.pop("version_id", None))
+        if autocommit or not writes:
+            return open_file(target, mode, client=self._client, version_id=target.version_id, **options)
+        text = {name: options.pop(name, None) for name in ("encoding", "errors", "newline")}
+        below = open_file(
+            target, mode.replace("t", "").rstrip("b") + "b", client=self._client, commit="explicit", **options
+        )
+        deferred = Deferred(below)
+        self.transaction.files.append(deferred)
+        if "b" in mode:
+            return deferred
+        return io.TextIOWrapper(deferred, text["encoding"] or "utf-8", text["errors"], text["newline"] or "\n")
+
+    def _open(self, path: Any, mode: str = "rb", **options: Any) -> Any:
+        return self.open(path, mode, **options)
+
+    async def open_async(self, path: Any, mode: str = "rb", **options: Any) -> Any:
+        """Open a file for reading by ``await file.read(n)``."""
+        if mode != "rb" or options.get("compression"):
+            raise ValueError("open_async reads bytes: mode 'rb', no compression")
+        return AsyncFile(await asyncio.to_thread(self.open, path, "rb"))
+
+
+def register(*protocols: str) -> None:
+    """Have fsspec use this filesystem for ``s3nb://``, and for ``s3://`` and ``s3a://`` (or for the protocols given).
+
+    In place of any other; until the process ends.
+    """
+    for protocol in protocols or ("s3", "s3a"):
+        register_implementation(protocol, S3nbFileSystem, clobber=True)
+    register_implementation("s3nb", S3nbFileSystem, clobber=True)

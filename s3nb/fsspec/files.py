@@ -1,0 +1,81 @@
+"""What `open` gives beside s3nb's own files: those of a transaction, and those whose calls are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+from s3nb.files import S3Writer
+
+
+class Deferred(io.BufferedIOBase):
+    """A file of a transaction: `close` ends the writing, `commit` makes the object, `discard` does not."""
+
+    def __init__(self, file: S3Writer) -> None:
+        self._file = file
+        self._done = False
+        self.name = file.name
+        self.mode = file.mode
+
+    @property
+    def closed(self) -> bool:
+        return self._done
+
+    def close(self) -> None:
+        self._done = True
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+    def commit(self) -> None:
+        """Make the object."""
+        if not self._file.closed:
+            self._file.commit()
+
+    def discard(self) -> None:
+        """Make no object."""
+        self._file.abort()
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def write(self, data: Any, /) -> int:
+        if self._done:
+            raise ValueError("I/O operation on closed file.")
+        return self._file.write(data)
+
+
+class AsyncFile:
+    """A reader whose calls are awaited."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.size = file.size
+
+    async def read(self, size: int = -1) -> bytes:
+        data: bytes = await asyncio.to_thread(self._file.read, size)
+        return data
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    async def tell(self) -> int:
+        return int(self._file.tell())
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._file.close)
+
+    async def __aenter__(self) -> AsyncFile:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
