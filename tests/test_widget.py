@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from s3nb import S3
 from s3nb.notebook import browser as door
@@ -19,6 +21,7 @@ from s3nb.notebook import widget
 from s3nb.notebook.widget import S3Browser
 from s3nb.testing import Fault, MemoryWire
 from tests import hostile
+from tests.conftest import Server
 
 HERE = Path(widget.__file__).parent
 
@@ -285,6 +288,25 @@ def test_without_a_notebook_a_listing_is_printed(s3: S3, capsys: pytest.CaptureF
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door.importlib.util, "find_spec", lambda _: None)
     assert "anywidget" in door.what_is_missing()
+
+
+def test_where_nobody_looks_a_notebook_keeps_what_there_was(moto_server: Server, moto_bucket: str) -> None:
+    client = moto_server.boto3_client()
+    client.put_object(Bucket=moto_bucket, Key="kept.txt", Body=b"x")
+    client.close()
+    options = f"endpoint_url={moto_server.endpoint_url!r}, region='us-east-1', anonymous=True"
+    cells = [
+        f"from s3nb import S3Browser\nS3Browser('s3://{moto_bucket}/', {options}).wait()",
+        f"%load_ext s3nb\n%s3 browse s3://{moto_bucket}/ --no-sign-request --endpoint-url {moto_server.endpoint_url}",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=60).execute()
+    live, still = notebook.cells[0].outputs
+    assert live["data"]["text/plain"] == f"<S3Browser s3://{moto_bucket}/>"
+    assert "kept.txt" in still["data"]["text/html"]
+    printed = "".join(output.get("text", "") for output in notebook.cells[1].outputs)
+    assert "kept.txt" in printed
+    assert "A live browser needs somebody who looks at the notebook while it runs" in printed
 
 
 # -- the module for the page ---------------------------------------------------------------------------

@@ -40,10 +40,17 @@ class Source:
 
     def __init__(self, s3: S3) -> None:
         self.s3 = s3
+        self._latest = Progress("list")
 
     def _scope(self) -> Scope:
         core = self.s3._alive()
-        return Scope(core.engine, Progress("list"))
+        self._latest = Progress("list")
+        return Scope(core.engine, self._latest)
+
+    @property
+    def retried(self) -> int:
+        """How often the latest request was sent again; a slow answer has its reason there."""
+        return self._latest.snapshot().retried
 
     def _ask(
         self, scope: Scope, where: Location, prefix: str, *, deep: bool, token: str | None, limit: int = PAGE

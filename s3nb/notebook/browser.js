@@ -375,8 +375,22 @@ class View {
     if (s.problem) {
       const p = s.problem;
       this.panel.replaceChildren(h("div", { role: "alert" }, h("strong", {}, p.title), h("p", {}, p.advice), h("p", { class: "s3nb-dim" }, p.detail), again));
-    } else if (s.loading || s.version < 0) this.panel.replaceChildren(h("p", { class: "s3nb-dim" }, s.sweeping ? "Searching…" : "Loading…"));
+    } else if (s.loading || s.version < 0) {
+      const note = h("p", { class: "s3nb-dim" }, s.sweeping ? "Searching…" : "Loading…");
+      this.panel.replaceChildren(note);
+      this.later(3000, () => this.wonder(note));
+    }
     else this.panel.replaceChildren(h("p", { class: "s3nb-dim" }, s.filter ? `No name here ${{ starts: "starts with", contains: "contains", pattern: "matches" }[/** @type {"starts"} */ (s.mode)]} “${visible(s.filter)}”.${s.mode === "pattern" ? " * stays within a level, ** does not." : ""}` : "Nothing here.")); // prettier-ignore
+  }
+
+  /** Say why nothing comes, if S3 is the reason. @param {HTMLElement} note */
+  wonder(note) {
+    if (!note.isConnected || this.panel.hidden) return;
+    this.ask("pulse").then((a) => {
+      if (!note.isConnected) return;
+      note.textContent = a.retried ? `S3 does not answer: tried ${plural(a.retried + 1, "time")}, trying again…` : "Still loading…";
+      this.later(2000, () => this.wonder(note));
+    }, () => {});
   }
 
   // -- rows

@@ -302,6 +302,9 @@ class S3Browser(anywidget.AnyWidget):
         version, total, rows = self._browsing.rows(start, stop)
         return {"version": version, "total": total, "start": start, "rows": [list(row) for row in rows]}
 
+    def _do_pulse(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"retried": self._browsing.source.retried}
+
     def _do_go(self, message: dict[str, Any]) -> None:
         self._browsing.go(str(message["url"]))
 

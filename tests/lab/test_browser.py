@@ -303,6 +303,15 @@ def test_uploads_by_picker_and_by_drop_and_a_delete_that_asks(browse: Callable[.
     client.close()
 
 
+def test_the_magic_shows_a_browser(notebook: Notebook, tree: str) -> None:
+    area = notebook.run(f"%load_ext s3nb\n%s3 browse s3://{tree}/logs")
+    seen = Seen(notebook, area, "_")
+    expect(seen.row("2026-01-01/")).to_be_visible()
+    notebook.run("_.close()")
+    expect(seen.root).to_have_count(0)
+    expect(area.locator(".s3nb-still")).to_contain_text("2026-01-01/")  # what is left, and what is saved
+
+
 def test_what_cannot_be_written_says_so(browse: Callable[..., Seen], tree: str) -> None:
     seen = browse(f"s3://{tree}/")
     expect(seen.row("readme.txt")).to_be_visible()
@@ -343,6 +352,11 @@ def test_errors_are_said_in_place_and_trying_again_helps(
         expect(other.root.get_by_role("alert")).to_contain_text("s3:ListBucket")
         proxy.rules.clear()
         other.button("Try again").click()
+        expect(other.row("readme.txt")).to_be_visible()
+        proxy.rules.append(Rule("reset"))
+        other.button("Refresh").click()
+        expect(other.root).to_contain_text(re.compile(r"S3 does not answer: tried \d+ times, trying again"))
+        proxy.rules.clear()
         expect(other.row("readme.txt")).to_be_visible()
 
 
