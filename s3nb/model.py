@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol, SupportsIndex, overload
 
 from s3nb import plain, styled
-from s3nb.errors import ClientClosed, LocalFileNotFound, S3Error, bulk_error
+from s3nb.errors import ClientClosed, LocalFileNotFound, ObjectNotFound, S3Error, bulk_error
 from s3nb.text import visible
 
 # The peer client keeps the user's dictionary as one JSON text in this header; so do we, so that each reads the
@@ -275,9 +275,14 @@ class S3Object:
 
         Raises
         ------
+        ObjectNotFound
+            This is a prefix, or the fact that there is no object; or it is gone.
         ClientClosed
             The client it came from is closed, or it came without one (by pickle): `S3.preview` takes it too.
         """
+        if not self.exists:
+            what = "a prefix: there is nothing to look into" if self._url.endswith("/") else "there is no object"
+            raise ObjectNotFound(f"{visible(self._url)}: {what}")
         if self._origin is None:
             raise ClientClosed(f"{visible(self._url)}: this came without its client: client.preview(it) asks for it")
         return self._origin.preview(self, limit, rows)

@@ -664,6 +664,40 @@ def test_what_was_fetched_is_previewed_without_a_request(wire: MemoryWire, tmp_p
         assert wire.requests() == before + 3
 
 
+class NoRanges(MemoryWire):
+    """A server that knows no ranges: it sends everything, whatever is asked for."""
+
+    def send(self, request: Any, sink: Any = None) -> Any:
+        request.headers = [(name, value) for name, value in request.headers if name != "Range"]
+        return super().send(request, sink)
+
+
+def test_a_server_without_ranges_is_stopped_after_the_beginning(tmp_path: Path) -> None:
+    body = hostile.BODIES["members.zip"] + b"\0" * 300_000
+    wire = NoRanges({"box": {"k.txt": b"hello\n" * 1_000_000, "a.zip": body}})
+    with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
+        preview = s3.preview("k.txt")
+        assert (preview.kind, preview.size, preview.fetched, len(preview.head)) == ("text", 6_000_000, 65536, 65536)
+        assert s3.preview("a.zip").notes == ("the server does not give ranges of it: these are its first bytes",)
+
+
+def test_a_prefix_and_what_is_missing_have_no_preview(wire: MemoryWire, tmp_path: Path) -> None:
+    with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
+        s3.put("dir/k", b"x")
+        prefix = s3.list_paths()[0]
+        for item in (prefix, s3.get("none", return_missing=True)):
+            with pytest.raises(ObjectNotFound):
+                item.preview()
+
+
+def test_the_portable_engine_previews_as_well(moto_server: Any, moto_bucket: str, tmp_path: Path) -> None:
+    with S3(tmp_path, bucket=moto_bucket, engine="boto3", **moto_server.options()) as s3:
+        s3.put("k.csv", b"a,b\n" + b"1,2\n" * 100_000)
+        s3.put("empty", b"")
+        assert (s3.preview("k.csv").kind, s3.preview("k.csv").fetched) == ("CSV", 65536)
+        assert s3.preview("empty").kind == "empty"
+
+
 def test_an_object_without_its_client_says_what_to_do(wire: MemoryWire, tmp_path: Path) -> None:
     import pickle
 

@@ -18,7 +18,7 @@ from s3nb.core import Core
 from s3nb.errors import AccessDenied, IntegrityError, InvalidRange, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.model import S3Object
 from s3nb.preview.decode import decode
-from s3nb.preview.model import Limits, Window
+from s3nb.preview.model import Limits, TooMuch, Window
 from s3nb.preview.show import Preview
 from s3nb.ranges import parse_content_range
 from s3nb.text import visible
@@ -58,9 +58,7 @@ def preview(core: Core, wanted: Wanted, limits: Limits) -> Preview:
         engine.submit(call)
         at, piece, _, _ = core.wait(call.future, scope)
         if at != start or len(piece) != stop - start:
-            raise ObjectChanged(
-                f"{visible(wanted.url)}: the server does not give ranges of it", bucket=wanted.bucket, key=wanted.key
-            )
+            raise TooMuch("the server does not give ranges of it")
         return bytes(piece)
 
     window = Window(data, total, wanted.key, headers.get("content-type", ""), limits, more)

@@ -142,6 +142,8 @@ class Window:
         began = time.monotonic()
         try:
             data = self._fetch(start, stop)
+        except TooMuch:
+            raise
         except BaseException as exc:
             self.failed = exc
             raise
