@@ -15,8 +15,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from numpydoc.docscrape import ClassDoc
-
 import s3nb
 from s3nb import commands, errors
 from s3nb.config import TransferConfig
@@ -55,6 +53,8 @@ def verb_table() -> str:
 
 def settings() -> str:
     """Return the fields of `TransferConfig`: default and meaning."""
+    from numpydoc.docscrape import ClassDoc  # here: the tests use the rest of this module without it
+
     told = {}
     for entry in ClassDoc(TransferConfig)["Attributes"]:
         for name in entry.name.split(","):

@@ -9,7 +9,7 @@ from s3nb.commands.complete import Candidate, Completer, typed
 from s3nb.commands.parser import Verb
 from s3nb.commands.session import Session
 
-_BUDGET = 3.0  # seconds that S3 may take to answer
+_BUDGET = 5.0  # seconds that S3 may take to answer: a process that has just begun knows nothing yet
 
 _SCRIPTS = {
     "bash": """\
