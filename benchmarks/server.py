@@ -1,7 +1,8 @@
-"""A server that is not the limit: nginx, serving a folder in memory as S3 does, for any signature.
+"""A server that is not the limit: nginx, shaped as S3, serving a folder in memory, for any signature.
 
-GET, HEAD, Range, PUT and DELETE are real. Of a multipart upload the parts are stored, each under a name of its own; that
-they become one object is only said, which costs a client the same.
+Two ports: one as fast as it goes, and one with what a network adds: a lognormal time to the first byte (median 30 ms) and a
+limit per connection (90 MB/s). GET, HEAD and Range are real; what is put is read and thrown away, parts as well; DeleteObjects is
+not there. Bucket ``list`` has a million keys, of whose listings any page can be had, from any key on. Counts requests.
 """
 
 from __future__ import annotations
@@ -12,9 +13,19 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
+LISTED = 1_000_000  # keys of the bucket "list": data/0000000.parquet, ...
+FIRST_BYTE = 0.03  # seconds, median
+SPREAD = 0.3  # sigma of its logarithm
+PER_CONNECTION = "90m"
+PACKAGES = "nginx-light libnginx-mod-http-lua"
+_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
+
 CONF = """
+{modules}
 {user}
 daemon on;
 worker_processes {workers};
@@ -31,20 +42,74 @@ http {{
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
     types {{ }} default_type binary/octet-stream;
     merge_slashes off; log_not_found off; etag on;
-    map $request_method $put_etag {{ default $sent_http_etag; PUT "\\"written\\""; }}
+    init_by_lua_block {{
+        list_rows = assert(io.open("{run}/rows", "r"))
+        list_width = {width}
+        list_count = {listed}
+        function list_key(n) return string.format("data/%07d.parquet", n) end
+        function list_page()
+            local args = ngx.req.get_uri_args()
+            local first = tonumber(args["continuation-token"])
+            local after = args["start-after"] or args["marker"]
+            if not first and type(after) == "string" and after ~= "" then
+                local low, high = 0, list_count
+                while low < high do
+                    local mid = math.floor((low + high) / 2)
+                    if list_key(mid) > after then high = mid else low = mid + 1 end
+                end
+                first = low
+            end
+            first = first or 0
+            local last = math.min(first + math.min(tonumber(args["max-keys"]) or 1000, 1000), list_count)
+            list_rows:seek("set", first * list_width)
+            local rows = last > first and list_rows:read((last - first) * list_width) or ""
+            local more = last < list_count
+            ngx.header["Content-Type"] = "application/xml"
+            ngx.print('<?xml version="1.0" encoding="UTF-8"?>\\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>list</Name><Prefix>',
+                type(args["prefix"]) == "string" and args["prefix"] or "", '</Prefix><KeyCount>', last - first, '</KeyCount><MaxKeys>1000</MaxKeys>',
+                args["encoding-type"] and '<EncodingType>url</EncodingType>' or '', '<IsTruncated>', tostring(more), '</IsTruncated>',
+                more and '<NextContinuationToken>' .. last .. '</NextContinuationToken>' or '', rows, '</ListBucketResult>')
+        end
+        function throw_away()
+            local left = tonumber(ngx.var.http_content_length) or 0
+            if left > 0 then
+                local socket = ngx.req.socket()
+                while left > 0 do
+                    local data = socket:receiveany(262144)
+                    if not data then return ngx.exit(499) end
+                    left = left - #data
+                end
+            end
+            ngx.header["ETag"] = '"written"'
+            ngx.status = 200
+            ngx.header["Content-Length"] = 0
+        end
+        function first_byte()
+            local normal = math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())
+            ngx.sleep({first_byte} * math.exp({spread} * normal))
+        end
+    }}
+    {servers}
+    server {{ listen 127.0.0.1:{status}; location / {{ stub_status; }} }}
+}}
+"""
+
+SERVER = """
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {root};
+        {limit}
         error_page 404 = @missing;
-        error_page 405 = @post;
+        location ~ ^/list/?$ {{ {delay} content_by_lua_block {{ list_page() }} }}
         location ~ ^/[^/]*/?$ {{ default_type application/xml; return 200 ''; }}
         location / {{
-            if ($arg_partNumber) {{ rewrite ^/(.*)$ /parts/$1.$arg_partNumber break; }}
-            dav_methods PUT DELETE; create_full_put_path on; dav_access user:rw group:r all:r;
-            add_header ETag $put_etag;
-            if ($request_method = POST) {{ return 405; }}
+            {delay}
+            if ($request_method = PUT) {{ rewrite ^ /.put last; }}
+            if ($request_method = POST) {{ rewrite ^ /.post last; }}
         }}
-        location @post {{
+        location = /.put {{ internal; {delay} content_by_lua_block {{ throw_away() }} }}
+        location = /.post {{
+            internal;
             default_type application/xml;
             if ($arg_uploadId) {{
                 return 200 '<CompleteMultipartUploadResult><ETag>"0-1"</ETag></CompleteMultipartUploadResult>';
@@ -56,42 +121,70 @@ http {{
             return 404 '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>no such file</Message></Error>';
         }}
     }}
-}}
 """
 
 
-class Nginx:
-    """nginx on loopback over a folder in memory; ``endpoint_url`` and ``root`` (one folder a bucket)."""
+def row(number: int) -> str:
+    """Return one key of the long listing; all are of one length."""
+    return (
+        f"<Contents><Key>data/{number:07d}.parquet</Key><LastModified>2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T"
+        f"{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}.000Z</LastModified><ETag>&quot;{number * 2654435761 % 2**128:032x}&quot;"
+        f"</ETag><Size>{100000 + number % 900000}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
 
-    def __init__(self, workers: int = 1) -> None:
+
+class Nginx:
+    """nginx on loopback over a folder in memory: ``endpoint_url``, ``slow_url`` (first byte, limit), ``root`` (one folder a bucket)."""
+
+    def __init__(self, workers: int = 1, listed: int = LISTED) -> None:
         binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-        if binary is None:
-            raise SystemExit("the benchmarks need nginx (Debian: apt-get install nginx-light)")
+        folder = next((f for f in _FOLDERS if all(os.path.exists(f"{f}/{m}") for m in _MODULES)), None)
+        if binary is None or folder is None:
+            raise SystemExit(
+                f"the benchmarks need nginx and its Lua module (Debian: apt-get install --no-install-recommends {PACKAGES})"
+            )
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None  # memory, not a disk
         self._folder = Path(tempfile.mkdtemp(prefix="s3nb-bench-", dir=shared))
         self.root = self._folder / "root"
         run = self._folder / "run"
-        for folder in (self.root, run):
-            folder.mkdir()
+        for made in (self.root, run):
+            made.mkdir()
         self._folder.chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        user = "" if os.getuid() else "user root;"
+        with open(run / "rows", "w") as file:
+            for start in range(0, listed, 10_000):
+                file.write("".join(row(n) for n in range(start, min(start + 10_000, listed))))
+        fast, slow, status = _ports(3)
+        delay = "access_by_lua_block { first_byte() }"
+        servers = SERVER.format(port=fast, root=self.root, limit="", delay="") + SERVER.format(
+            port=slow, root=self.root, limit=f"limit_rate {PER_CONNECTION};", delay=delay
+        )
         conf = run / "nginx.conf"
-        conf.write_text(CONF.format(user=user, workers=workers, run=run, port=port, root=self.root))
+        conf.write_text(
+            CONF.format(
+                user="" if os.getuid() else "user root;", workers=workers, run=run, servers=servers, status=status,
+                modules="".join(f"load_module {folder}/{m};\n" for m in _MODULES), width=len(row(0)), listed=listed,
+                first_byte=FIRST_BYTE, spread=SPREAD,
+            )
+        )  # fmt: skip
         self._command = [binary, "-c", str(conf), "-p", str(run), "-e", str(run / "error.log")]
         subprocess.run(self._command, check=True)
-        self.endpoint_url = f"http://127.0.0.1:{port}"
+        self.endpoint_url = f"http://127.0.0.1:{fast}"
+        self.slow_url = f"http://127.0.0.1:{slow}"
+        self._status = f"http://127.0.0.1:{status}/"
         until = time.monotonic() + 5
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                self.requests()
                 break
             except OSError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02)
+
+    def requests(self) -> int:
+        """Return the number of requests so far; asking is one."""
+        with urllib.request.urlopen(self._status, timeout=5) as reply:
+            return int(reply.read().split()[9])
 
     def __enter__(self) -> Nginx:
         return self
@@ -99,3 +192,14 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         subprocess.run([*self._command, "-s", "stop"], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

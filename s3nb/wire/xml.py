@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
@@ -151,7 +150,6 @@ def _excerpt(body: bytes) -> str:
     return visible(repr(body[:60].decode("utf-8", "replace")), 80)
 
 
-@lru_cache(4096)  # objects come in bursts
 def _time(text: str | None) -> float | None:
     """Return Unix time of an ISO 8601 time stamp; UTC unless it says otherwise."""
     if not text:
@@ -160,7 +158,7 @@ def _time(text: str | None) -> float | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise MalformedReply(f"not a time: {visible(repr(text), 60)}") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(text: str | None) -> int:
