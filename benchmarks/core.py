@@ -18,43 +18,56 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import BUCKET, CANNOT, PEERS, TASKS, numbered
-from benchmarks.server import Nginx
+from benchmarks.peers import BUCKET, LIMITS, PEERS, SLOW, TASKS, can, numbered
+from benchmarks.server import LISTED, Nginx
 
 SIZE = 16 * 1024
+MANY = ("get", "files", "get30", "head", "put")  # figures an object
 TITLES = {
     "get": "{n:,} GETs of 16 KiB into memory",
     "files": "{n:,} GETs of 16 KiB into files",
+    "get30": "{n:,} GETs of 16 KiB into memory, 30 ms to the first byte",
     "head": "{n:,} HEADs",
     "put": "{n:,} PUTs of 16 KiB",
+    "mixed": "{k:,} GETs of 1 MiB and {l:,} of 16 MiB into files",
     "get1": "one GET of {m:,} MiB into a file",
     "put1": "one multipart PUT of {m:,} MiB from a file",
+    "get1slow": "one GET of {h:,} MiB into a file, 30 ms to the first byte and 90 MB/s a connection",
+    "list": "{listed:,} keys listed",
+    "list30": "{listed:,} keys listed, 30 ms to the first byte",
+    "first": "a fresh process: import, client, one GET",
 }
 
 
 def measure(peer: str, task: str, setting: dict[str, Any]) -> dict[str, float] | str:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peers", peer, task],
-        input=json.dumps(setting), capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.peers", peer, task],
+            input=json.dumps(setting), capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "not done in 300 s"
     if done.returncode or not done.stdout.strip():
         return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:70]
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any], large: int) -> None:
+def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> dict[str, Any]:
+    """Measure a task in turns and print a table; returns all figures."""
     count = len(setting["keys"])
-    many = task not in ("get1", "put1")
-    print(f"\n{TITLES[task].format(n=count, m=large)}")
+    many = task in MANY
+    peers = [peer for peer in peers if can(peer, task)]
     found: dict[str, list[dict[str, float]]] = {}
     failed: dict[str, str] = {}
     for turn in range(rounds):
         order = peers[turn % len(peers) :] + peers[: turn % len(peers)]
         for peer in order:
-            if (peer, task) in CANNOT or peer in failed:
+            if peer in failed:
                 continue
             folder = tempfile.mkdtemp(prefix="s3nb-bench-to-", dir=os.path.dirname(setting["large"]))
             took = measure(peer, task, {**setting, "folder": folder})
@@ -64,17 +77,23 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any], lar
             else:
                 found.setdefault(peer, []).append(took)
     unit = "CPU/object" if many else "CPU"
-    print(f"  {'':8} {'wall':>9} {'ratio':>6} {unit:>11} {'ratio':>6} {'memory':>9}")
+    print(f"  {'':9} {'wall':>9} {'ratio':>6} {unit:>11} {'ratio':>6} {'memory':>9} {'requests':>9}")
     base: tuple[float, float] | None = None
     for peer in peers:
         if peer not in found:
-            if peer in failed:
-                print(f"  {peer:8} failed: {failed[peer]}")
+            print(f"  {peer:9} failed: {failed[peer]}")
             continue
-        wall, spent, mib = (statistics.median(t[name] for t in found[peer]) for name in ("wall", "cpu", "mib"))
+        wall, spent, mib, requests = (
+            statistics.median(t[name] for t in found[peer]) for name in ("wall", "cpu", "mib", "requests")
+        )
         base = base or (wall, spent)
         shown = f"{spent / count * 1e6:8.0f} µs" if many else f"{spent:9.2f} s"
-        print(f"  {peer:8} {wall:7.2f} s {wall / base[0]:6.2f} {shown} {spent / base[1]:6.2f} {mib:5.0f} MiB")
+        ratio = f"{spent / base[1]:6.2f}" if spent else "     -"
+        print(
+            f"  {peer:9} {wall:7.2f} s {wall / base[0]:6.2f} {shown} {ratio} {mib:5.0f} MiB {requests:9,.0f}",
+            flush=True,
+        )
+    return {"rounds": found, "failed": failed}
 
 
 MEMORY = """
@@ -91,6 +110,12 @@ print(f"{peak() - before:.0f}")
 """
 
 
+def fill(folder: Path, path: str, mib: int, block: bytes) -> None:
+    with open(folder / path, "wb") as file:
+        for _ in range(mib):
+            file.write(block)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=5000, help="small objects")
@@ -100,7 +125,14 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--tasks", default=",".join(TASKS))
     asked = parser.parse_args()
-    peers = asked.peers.split(",")
+    peers = [peer for peer in asked.peers.split(",") if peer not in LIMITS or shutil.which(peer) or peer == "curl"]
+    tasks = asked.tasks.split(",")
+    kept: dict[str, Any] = {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg(),
+        "asked": vars(asked),
+    }
     with Nginx() as server:
         folder = server.root / BUCKET
         (folder / "o").mkdir(parents=True)
@@ -108,15 +140,28 @@ def main() -> None:
         for n, key in enumerate(keys):
             (folder / key).write_bytes(n.to_bytes(8, "big") * (SIZE // 8))
         block = os.urandom(1 << 20)
-        with open(folder / "large", "wb") as file:
-            for _ in range(asked.large):
-                file.write(block)
-        setting = {"url": server.endpoint_url, "keys": keys, "size": SIZE, "large": str(folder / "large")}
+        fill(folder, "large", asked.large, block)
+        mixed = []
+        if "mixed" in tasks:
+            mixed = [f"m1-{n}" for n in range(asked.count // 10)] + [f"m16-{n}" for n in range(asked.count // 250)]
+            for key in mixed:
+                fill(folder, key, 1 if key.startswith("m1-") else 16, block)
         print(
             f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {asked.rounds} rounds"
         )
-        for task in asked.tasks.split(","):
-            table(task, peers, asked.rounds, setting, asked.large)
+        for task in tasks:
+            print("\n" + TITLES[task].format(
+                n=asked.count, m=asked.large, h=min(asked.large, 512), listed=LISTED, k=asked.count // 10, l=asked.count // 250
+            ))  # fmt: skip
+            if task == "get1slow" and asked.large > 512:
+                fill(folder, "large", 512, block)
+            setting = {
+                "url": server.slow_url if task in SLOW else server.endpoint_url, "status": server.status_url,
+                "keys": mixed if task == "mixed" else keys, "small": keys[:50], "size": SIZE, "large": str(folder / "large"),
+            }  # fmt: skip
+            kept[task] = table(task, peers, asked.rounds, setting)
+            if task == "get1slow" and asked.large > 512:
+                fill(folder, "large", asked.large, block)
         if asked.memory:
             done = subprocess.run(
                 [sys.executable, "-c", MEMORY, server.endpoint_url, str(asked.count), str(asked.memory)],
@@ -130,6 +175,12 @@ def main() -> None:
             float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
         )
     print(f"import s3nb: {statistics.median(times) * 1000:.0f} ms")
+    kept["import"] = times
+    results = Path(__file__).parent / "results"
+    results.mkdir(exist_ok=True)
+    path = results / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(json.dumps(kept))
+    print(f"all figures: {path}")
 
 
 if __name__ == "__main__":

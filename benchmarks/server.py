@@ -65,8 +65,8 @@ http {{
             local rows = last > first and list_rows:read((last - first) * list_width) or ""
             local more = last < list_count
             ngx.header["Content-Type"] = "application/xml"
-            ngx.print('<?xml version="1.0" encoding="UTF-8"?>\\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>list</Name><Prefix>',
-                type(args["prefix"]) == "string" and args["prefix"] or "", '</Prefix><KeyCount>', last - first, '</KeyCount><MaxKeys>1000</MaxKeys>',
+            ngx.print('<?xml version="1.0" encoding="UTF-8"?>\\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+                '<Name>list</Name><Prefix>', type(args["prefix"]) == "string" and args["prefix"] or "", '</Prefix><KeyCount>', last - first, '</KeyCount><MaxKeys>1000</MaxKeys>',
                 args["encoding-type"] and '<EncodingType>url</EncodingType>' or '', '<IsTruncated>', tostring(more), '</IsTruncated>',
                 more and '<NextContinuationToken>' .. last .. '</NextContinuationToken>' or '', rows, '</ListBucketResult>')
         end
@@ -128,8 +128,8 @@ def row(number: int) -> str:
     """Return one key of the long listing; all are of one length."""
     return (
         f"<Contents><Key>data/{number:07d}.parquet</Key><LastModified>2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T"
-        f"{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}.000Z</LastModified><ETag>&quot;{number * 2654435761 % 2**128:032x}&quot;"
-        f"</ETag><Size>{100000 + number % 900000}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        f"{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}.000Z</LastModified>"
+        f"<ETag>&quot;{number * 2654435761 % 2**128:032x}&quot;</ETag><Size>{100000 + number % 900000}</Size><StorageClass>STANDARD</StorageClass></Contents>"
     )
 
 
@@ -170,7 +170,7 @@ class Nginx:
         subprocess.run(self._command, check=True)
         self.endpoint_url = f"http://127.0.0.1:{fast}"
         self.slow_url = f"http://127.0.0.1:{slow}"
-        self._status = f"http://127.0.0.1:{status}/"
+        self.status_url = f"http://127.0.0.1:{status}/"
         until = time.monotonic() + 5
         while True:
             try:
@@ -183,7 +183,7 @@ class Nginx:
 
     def requests(self) -> int:
         """Return the number of requests so far; asking is one."""
-        with urllib.request.urlopen(self._status, timeout=5) as reply:
+        with urllib.request.urlopen(self.status_url, timeout=5) as reply:
             return int(reply.read().split()[9])
 
     def __enter__(self) -> Nginx:

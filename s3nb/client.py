@@ -6,11 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s3nb import listings, many, spread
+from s3nb import listings, many
 from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
@@ -36,7 +36,10 @@ from s3nb.wire.aws import Account
 from s3nb.wire.xml import parse_buckets
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from s3nb.preview import Preview
+    from s3nb.spread import Pools
 
 Progress = bool | str | Callable[[Snapshot], object] | None
 
@@ -142,7 +145,7 @@ class S3:
         self._at = Addresses(s3root)
         self._config = config or TransferConfig()
         self._store = Store(tmproot, self._config)
-        self._pools = spread.Pools()
+        self._pools: Pools | None = None
         self._encryption = encryption
         self._progress = progress
         self._made = {
@@ -175,7 +178,8 @@ class S3:
 
     def close(self) -> None:
         """Stop what runs, and remove the temporary files. Results keep their facts, not their bytes. May be called twice."""
-        self._pools.close()
+        if self._pools is not None:
+            self._pools.close()
         self._core.close()
         self._store.close()
 
@@ -452,7 +456,7 @@ class S3:
             return shared
         return many.run(
             self._alive(), "map", each(keys), self._getter(False, True), self._progress,
-            total=_count(keys), value=lambda found: spread.applied(function, found),
+            total=_count(keys), value=lambda found: many.applied(function, found),
         )  # fmt: skip
 
     def _shared(
@@ -466,6 +470,12 @@ class S3:
         function: Any = None,
     ) -> Results | None:
         """Do a many-operation in other processes, or elsewhere; None if it is to be done here."""
+        if processes is None and executor is None:
+            return None
+        from s3nb import spread
+
+        if self._pools is None:
+            self._pools = spread.Pools()
         chosen = spread.executor_of(self._pools, processes, executor)
         if chosen is None:
             return None

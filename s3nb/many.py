@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -157,6 +158,19 @@ def submit(task: Task, owner: object) -> Future[Any]:
     task.scope.progress.planned()
     task.begin()
     return handle
+
+
+def applied(function: Callable[[S3Object], Any], found: S3Object) -> Any:
+    """Return what a user's function makes of an object; an error of its own becomes the object's."""
+    try:
+        result = function(found)
+        if result is not found:
+            found.release()
+        return result
+    except Exception as exc:
+        error = S3Error(f"{visible(found.url)}: the function raised {type(exc).__name__}: {visible(str(exc), 300)}")
+        error.add_note("".join(traceback.format_exception(exc)).strip())
+        return error
 
 
 # -- put ------------------------------------------------------------------------------------

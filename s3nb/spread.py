@@ -20,7 +20,6 @@ import struct
 import sys
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -649,16 +648,3 @@ class Spread:
         while running and time.monotonic() < until:
             running = [future for future in running if not future.done()]
             time.sleep(_TICK / 4)
-
-
-def applied(function: Callable[[S3Object], Any], found: S3Object) -> Any:
-    """Return what a user's function makes of an object; an error of its own becomes the object's."""
-    try:
-        result = function(found)
-        if result is not found:
-            found.release()
-        return result
-    except Exception as exc:
-        error = S3Error(f"{visible(found.url)}: the function raised {type(exc).__name__}: {visible(str(exc), 300)}")
-        error.add_note("".join(traceback.format_exception(exc)).strip())
-        return error

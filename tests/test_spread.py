@@ -236,6 +236,6 @@ def test_a_cancelled_operation_ends_as_cancelled(client: S3) -> None:
 
             return Future()
 
-    work = spread.Spread(client, client._store, client._pools, Never(), "get_many", verb="get", total=2)
+    work = spread.Spread(client, client._store, spread.Pools(), Never(), "get_many", verb="get", total=2)
     with pytest.raises(CancelledError):
         work.run(KEYS[:2], lambda some: client.get_many(some))
