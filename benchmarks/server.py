@@ -66,7 +66,8 @@ http {{
             local more = last < list_count
             ngx.header["Content-Type"] = "application/xml"
             ngx.print('<?xml version="1.0" encoding="UTF-8"?>\\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
-                '<Name>list</Name><Prefix>', type(args["prefix"]) == "string" and args["prefix"] or "", '</Prefix><KeyCount>', last - first, '</KeyCount><MaxKeys>1000</MaxKeys>',
+                '<Name>list</Name><Prefix>', type(args["prefix"]) == "string" and args["prefix"] or "", '</Prefix>',
+                '<KeyCount>', last - first, '</KeyCount><MaxKeys>1000</MaxKeys>',
                 args["encoding-type"] and '<EncodingType>url</EncodingType>' or '', '<IsTruncated>', tostring(more), '</IsTruncated>',
                 more and '<NextContinuationToken>' .. last .. '</NextContinuationToken>' or '', rows, '</ListBucketResult>')
         end
@@ -126,10 +127,12 @@ SERVER = """
 
 def row(number: int) -> str:
     """Return one key of the long listing; all are of one length."""
+    day = f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}"
+    time_of_day = f"{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}"
     return (
-        f"<Contents><Key>data/{number:07d}.parquet</Key><LastModified>2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T"
-        f"{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}.000Z</LastModified>"
-        f"<ETag>&quot;{number * 2654435761 % 2**128:032x}&quot;</ETag><Size>{100000 + number % 900000}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        f"<Contents><Key>data/{number:07d}.parquet</Key><LastModified>{day}T{time_of_day}.000Z</LastModified>"
+        f"<ETag>&quot;{number * 2654435761 % 2**128:032x}&quot;</ETag><Size>{100000 + number % 900000}</Size>"
+        "<StorageClass>STANDARD</StorageClass></Contents>"
     )
 
 

@@ -137,10 +137,11 @@ class Headers(Mapping[str, str]):
     Bytes are read as UTF-8 where they are UTF-8, else as Latin-1 (RFC 9110, 5.5 leaves it open).
     """
 
-    __slots__ = ("_parsed", "_raw")
+    __slots__ = ("_low", "_parsed", "_raw")
 
     def __init__(self, raw: bytes = b"", pairs: Mapping[str, str] | None = None) -> None:
         self._raw = raw
+        self._low = b""  # in lower case, once somebody has looked for a name
         self._parsed: dict[str, str] | None = None if pairs is None else {k.lower(): v for k, v in pairs.items()}
 
     def _parse(self) -> dict[str, str]:
@@ -157,7 +158,7 @@ class Headers(Mapping[str, str]):
             name = name.lower()
             value = value.strip()
             parsed[name] = f"{parsed[name]}, {value}" if name in parsed else value
-        self._raw = b""
+        self._raw = self._low = b""
         self._parsed = parsed
         return parsed
 
@@ -165,14 +166,19 @@ class Headers(Mapping[str, str]):
         """Say whether a header's name may begin so, without parsing."""
         if self._parsed is not None:
             return any(name.startswith(text) for name in self._parsed)
-        return b"\n" + text.encode() in self._raw.lower()
+        return b"\n" + text.encode() in self._lower()
+
+    def _lower(self) -> bytes:
+        if not self._low:
+            self._low = self._raw.lower()
+        return self._low
 
     def peek(self, name: str) -> str | None:
         """Return one value, of a header that does not come twice, without parsing the others."""
         if self._parsed is not None:
             return self._parsed.get(name)
         raw = self._raw
-        at = raw.lower().find(b"\n%b:" % name.encode())
+        at = self._lower().find(b"\n%b:" % name.encode())
         if at == -1:
             return None
         return _text(raw[at + len(name) + 2 : raw.find(b"\n", at + 1)]).strip()

@@ -62,6 +62,44 @@ class Endpoint:
         return self.host.rpartition(":")[0].endswith(_AMAZON) or self.host.endswith(_AMAZON)
 
 
+class _Session:
+    """What is asked of a boto3 session, of botocore alone: importing boto3 takes a quarter of the time to a first reply."""
+
+    def __init__(self, core: Any) -> None:
+        self._session = core
+
+    @classmethod
+    def of(cls, profile: str | None, params: Mapping[str, Any]) -> _Session:
+        """Make one as ``boto3.Session`` would, of the profile, and of region and keys among a client's parameters."""
+        import botocore.session
+
+        core: Any = botocore.session.get_session()
+        if profile is not None:
+            core.set_config_variable("profile", profile)
+        if params.get("region_name"):
+            core.set_config_variable("region", params["region_name"])  # STS and SSO want one as well
+        keys = [params.get(name) for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")]
+        if any(keys):
+            core.set_credentials(*keys)
+        core.get_config_variable("region")  # finds out whether there is such a profile
+        return cls(core)
+
+    @property
+    def region_name(self) -> str | None:
+        region: str | None = self._session.get_config_variable("region")
+        return region
+
+    @property
+    def profile_name(self) -> str:
+        return self._session.profile or "default"
+
+    def get_credentials(self) -> Any:
+        return self._session.get_credentials()
+
+    def client(self, name: str, **params: Any) -> Any:
+        return self._session.create_client(name, **params)
+
+
 class Account:
     """Who asks, and where: a boto3 session and the client settings on top. Thread-safe.
 
@@ -93,7 +131,7 @@ class Account:
         self._pool = max_pool_connections
         self.anonymous = anonymous
         self._lock = threading.RLock()
-        self._session: boto3.Session | None = None
+        self._session: boto3.Session | _Session | None = None
         self._client: Any = None
         self._endpoints: dict[str, Endpoint] = {}
         self._regions: dict[str, str] = {}
@@ -113,25 +151,27 @@ class Account:
     # -- sessions and clients ---------------------------------------------------------
 
     @property
-    def session(self) -> boto3.Session:
-        """The boto3 session; made at the first look."""
+    def session(self) -> boto3.Session | _Session:
+        """The session; made at the first look."""
         with self._lock:
             if self._session is None:
                 self._session = self._make_session()
             return self._session
 
-    def _make_session(self) -> boto3.Session:
-        import boto3
+    def _make_session(self) -> boto3.Session | _Session:
         import botocore.exceptions
 
         keep_secrets()
         given = self._given_session
+        session: boto3.Session | _Session
         try:
-            if given is not None and not isinstance(given, boto3.Session):
-                session = boto3.Session(botocore_session=given)
-            elif given is not None:
-                session = given
+            if given is not None:
+                session = given if hasattr(given, "resource") else _Session(given)
+            elif not self._session_vars:
+                session = _Session.of(self._profile, self._params)
             else:
+                import boto3
+
                 kwargs = Masked(self._session_vars)
                 if self._profile is not None:
                     kwargs["profile_name"] = self._profile
@@ -147,8 +187,7 @@ class Account:
         return self._assume(session, self._role) if self._role else session
 
     @staticmethod
-    def _assume(session: boto3.Session, role: str) -> boto3.Session:
-        import boto3
+    def _assume(session: boto3.Session | _Session, role: str) -> _Session:
         import botocore.session
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
@@ -161,7 +200,8 @@ class Account:
         core._credentials = DeferredRefreshableCredentials(  # the documented constructor takes none
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
-        return boto3.Session(botocore_session=core, region_name=session.region_name)
+        core.set_config_variable("region", session.region_name)
+        return _Session(core)
 
     @property
     def client(self) -> Any:
