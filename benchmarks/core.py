@@ -157,7 +157,8 @@ def main() -> None:
                 fill(folder, "large", 512, block)
             setting = {
                 "url": server.slow_url if task in SLOW else server.endpoint_url, "status": server.status_url,
-                "keys": mixed if task == "mixed" else keys, "small": keys[:50], "size": SIZE, "large": str(folder / "large"),
+                "keys": mixed if task == "mixed" else keys, "small": keys[:50],
+                "ways": 256 if task in SLOW else 32, "size": SIZE, "large": str(folder / "large"),
             }  # fmt: skip
             kept[task] = table(task, peers, asked.rounds, setting)
             if task == "get1slow" and asked.large > 512:

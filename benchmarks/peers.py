@@ -48,6 +48,7 @@ class Peer:
         self.small: Keys = setting["small"]
         self.body = bytes(setting["size"])
         self.large: str = setting["large"]
+        self.ways: int = setting["ways"]  # requests at once: what most clients are at their best with
         self.folder: str = setting["folder"]
 
     def warm(self) -> None: ...
@@ -71,7 +72,7 @@ class S3nb(Peer):
     def config(self) -> Any:
         from s3nb import TransferConfig
 
-        return TransferConfig()
+        return TransferConfig(max_requests=max(128, self.ways))
 
     def warm(self) -> None:
         import boto3
@@ -132,9 +133,9 @@ class Boto3(Peer):
         import boto3
         from botocore.config import Config
 
-        self.pool = ThreadPoolExecutor(16)
+        self.pool = ThreadPoolExecutor(min(32, self.ways))
         config = Config(
-            max_pool_connections=16,
+            max_pool_connections=32,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
@@ -189,7 +190,7 @@ class Obstore(Peer):
 
         async def everything() -> None:
             left = iter(keys)
-            await asyncio.gather(*(work(left) for _ in range(64)))
+            await asyncio.gather(*(work(left) for _ in range(self.ways)))
 
         asyncio.run(everything())
 
@@ -231,7 +232,7 @@ class ObstoreThreads(Obstore):
     """The same from threads, which some of its users prefer."""
 
     def _map(self, function: Callable[[str], Any], keys: Keys) -> None:
-        with ThreadPoolExecutor(32) as pool:
+        with ThreadPoolExecutor(self.ways) as pool:
             for _ in pool.map(function, keys):
                 pass
 
@@ -266,7 +267,7 @@ class Opendal(Peer):
         )  # fmt: skip
 
     def _map(self, function: Callable[[str], Any], keys: Keys) -> None:
-        with ThreadPoolExecutor(32) as pool:
+        with ThreadPoolExecutor(self.ways) as pool:
             for _ in pool.map(function, keys):
                 pass
 
@@ -309,7 +310,7 @@ class OpendalAsync(Opendal):
 
         async def everything() -> None:
             left = iter(keys)
-            await asyncio.gather(*(work(left) for _ in range(64)))
+            await asyncio.gather(*(work(left) for _ in range(self.ways)))
 
         asyncio.run(everything())
 
@@ -330,7 +331,7 @@ class Pyarrow(Peer):
             access_key=KEYS[0], secret_key=KEYS[1], region="us-east-1", scheme="http",
             endpoint_override=self.url.removeprefix("http://"), force_virtual_addressing=False,
         )  # fmt: skip
-        self.pool = ThreadPoolExecutor(32)
+        self.pool = ThreadPoolExecutor(self.ways)
         self.get(self.small)
 
     def _read(self, key: str) -> bytes:
@@ -391,7 +392,7 @@ class Metaflow(Peer):
 
 
 class Curl(Peer):
-    """libcurl and nothing else: a multi handle, 64 connections, no signatures, no checks. The limit of what a client over it can do."""
+    """libcurl and nothing else: a multi handle, no signatures, no checks. The limit of what a client over it can do."""
 
     def get(self, keys: Keys) -> None:
         import pycurl
@@ -412,7 +413,7 @@ class Curl(Peer):
             multi.add_handle(easy)
             return 1
 
-        for _ in range(64):
+        for _ in range(self.ways):
             running += start(pycurl.Curl())
         while running:
             multi.perform()
@@ -439,7 +440,7 @@ class Wrk(Peer):
                 f"n = 0; request = function() n = n + 1; return wrk.format('GET', string.format('/{BUCKET}/o/%06d', n % {len(keys)})) end"
             )
         done = subprocess.run(
-            ["wrk", "-t1", "-c64", "-d2s", "-s", script, self.url], capture_output=True, text=True, check=True
+            ["wrk", "-t1", f"-c{self.ways}", "-d2s", "-s", script, self.url], capture_output=True, text=True, check=True
         )
         rate = float(done.stdout.split("Requests/sec:")[1].split()[0])
         self.wall = len(keys) / rate
@@ -481,7 +482,7 @@ class Awscrt(Peer):
             part_size=16 << 20, throughput_target_gbps=10,
         )  # fmt: skip
         self.host = self.url.removeprefix("http://")
-        self.window = threading.Semaphore(128)
+        self.window = threading.Semaphore(2 * self.ways)
         self.get(self.small)
 
     def _request(self, method: str, key: str, kind: Any, *, body: Any = None, length: int = 0, **options: Any) -> Any:

@@ -24,7 +24,8 @@ _THROTTLED_CAP = 6.0  # seconds: it is the pace of all requests that spares the 
 class Pace:
     """How many requests may be in flight, and how many may be sent a second, moved by what S3 answers.
 
-    In flight: a round of successes (as many as the limit) raises the limit by a step; complaints halve it, at most
+    In flight: every success raises the limit by one until S3 complains for the first time, so that a long way is filled in a
+    few rounds; from then on a round of successes (as many as the limit) raises it by a step. Complaints halve it, at most
     once per ``hold`` seconds, as all requests then in flight tell the same news. A second: not limited until S3 complains; then
     what it took in the last second, and from there on a little more every second without a complaint. On a short way few
     requests in flight can still be too many a second, so the one does not do for the other.
@@ -68,6 +69,9 @@ class Pace:
             if now - taken[0] > _WINDOW:
                 taken.popleft()  # two for one: the queue shrinks when replies come slower
         if self.limit < self._max:
+            if not self._held_until:
+                self.limit += 1
+                return
             self._credit += 1
             if self._credit >= self.limit:
                 self._credit = 0
