@@ -1,6 +1,6 @@
 """Clients on a bad day: what goes wrong is put between client and server; what arrives is judged, not what is said.
 
-``python -m benchmarks.faults [--server moto,radosgw] [--peers s3nb,boto3,...] [--rows word,...] [--seeds 1,2,3] [--patience 60]``
+``python -m benchmarks.faults [--server moto,radosgw] [--peers s3nb,boto3,...] [--rows regex,...] [--seeds 1,2,3] [--patience 60]``
 
 A proxy of this repository (tests/faults/proxy.py) stands before moto's server, or radosgw. Each cell is one client, with its
 defaults, in a process of its own (benchmarks/bad_day_clients.py). ``ok``: right bytes, success said. ``failed``: an error, and
@@ -16,6 +16,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -314,7 +315,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", default="moto,radosgw")
     parser.add_argument("--peers", default=",".join(CLIENTS))
-    parser.add_argument("--rows", default="", help="only rows whose title holds one of these words")
+    parser.add_argument("--rows", default="", help="only rows whose title one of these regular expressions finds")
     parser.add_argument("--seeds", default="1,2,3", help="of the bad days")
     parser.add_argument("--patience", type=float, default=60, help="seconds after which a client is killed")
     asked = parser.parse_args()
@@ -332,7 +333,7 @@ def main() -> None:
             bench.fill(bodies)
             print(f"\n| {name} | {' | '.join(peers)} |\n| --- |{' --- |' * len(peers)}", flush=True)
             for row in rows(bench):
-                if name not in row.servers or (asked.rows and not any(w in row.title for w in asked.rows.split(","))):
+                if name not in row.servers or (asked.rows and not any(re.search(w, row.title) for w in asked.rows.split(","))):
                     continue
                 for seed in [int(s) for s in asked.seeds.split(",")] if row.seeds else [7]:
                     cells = [Run(row, peer, bench, asked.patience).cell(seed) for peer in peers]
