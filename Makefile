@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 UV     := $(shell command -v uv 2>/dev/null)
 PIP    := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-pip-version-check)
 
-.PHONY: demo test lint docs release-check lock lab bench clean
+.PHONY: demo test lint docs release-check lock lab bench faults clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
@@ -41,8 +41,13 @@ lab: $(VENV)/.lab
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.core
 
+# An environment of its own: one of the peers wants another botocore than the rest.
+faults:
+	@$(MAKE) --no-print-directory VENV=.venv-faults .venv-faults/.faults
+	@.venv-faults/bin/python -m benchmarks.faults
+
 clean:
-	rm -rf $(VENV) node_modules build dist docs/_build docs/generated docs/notebooks docs/reference/api docs/reference/api.md .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-faults node_modules build dist docs/_build docs/generated docs/notebooks docs/reference/api docs/reference/api.md .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "s3nb needs Python 3.11 or newer; none was found (PYTHON=/path/to/python make ... names one)" >&2; exit 1; }
@@ -80,6 +85,9 @@ $(VENV)/.docs: $(BIN)/python pyproject.toml
 
 $(VENV)/.release: $(BIN)/python pyproject.toml
 	$(call install,release)
+
+$(VENV)/.faults: $(BIN)/python pyproject.toml
+	$(call install,sandbox$(comma)faults)
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
 	$(call install,sandbox$(comma)bench)

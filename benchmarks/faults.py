@@ -119,7 +119,7 @@ def rows(bench: Bench) -> list[Row]:
         Row("broken body eight times", "down", large, one(Rule("cut", method="GET", times=8, at=0.3))),
         Row("silence in a body", "down", large, one(Rule("stall", method="GET", times=1))),
         Row("silence before a head", "down", large, one(Rule("stall", method="GET", times=1, at=-1))),
-        Row("silence in an upload", "up", small[:1], one(Rule("stall_upload", method="PUT", times=1))),
+        Row("silence in an upload", "up", small[:1], one(Rule("stall_upload", method="PUT", key="/o/", times=1))),
         Row("one range at 100 B/s", "down", parts, one(Rule("drip", later=True, times=1, rate=100, at=0.1))),
         Row("refused for 2 s", "down", sixty, one(Rule("slow", method="GET", rate=2 * MIB)), "refuse 2"),
         Row("refused for 10 s", "down", sixty, one(Rule("slow", method="GET", rate=2 * MIB)), "refuse 10"),
@@ -333,7 +333,9 @@ def main() -> None:
             bench.fill(bodies)
             print(f"\n| {name} | {' | '.join(peers)} |\n| --- |{' --- |' * len(peers)}", flush=True)
             for row in rows(bench):
-                if name not in row.servers or (asked.rows and not any(re.search(w, row.title) for w in asked.rows.split(","))):
+                if name not in row.servers or (
+                    asked.rows and not any(re.search(w, row.title) for w in asked.rows.split(","))
+                ):
                     continue
                 for seed in [int(s) for s in asked.seeds.split(",")] if row.seeds else [7]:
                     cells = [Run(row, peer, bench, asked.patience).cell(seed) for peer in peers]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from s3nb import S3, InvalidURL
+from s3nb.testing import MemoryWire
 
 from .conftest import Server
 
@@ -199,3 +200,21 @@ except s3nb.InvalidURL as exc:
     print(exc)
 """
     assert "inside a running flow" in python(code, environment, tmp_path)
+
+
+def test_the_names_of_the_client_it_replaces_catch_what_they_did(tmp_path: Path) -> None:
+    from s3nb import metaflow as ours
+
+    with ours.S3(tmp_path, s3root="s3://box", wire=MemoryWire({"box": {"k": b"body"}})) as s3:
+        with pytest.raises(ours.MetaflowS3NotFound):
+            s3.get("none")
+        with pytest.raises(ours.MetaflowS3NotFound):
+            s3.get_many(["k", "none"])
+        with pytest.raises(ours.MetaflowS3NotFound):
+            s3.put_files([("k", tmp_path / "none")])
+        with pytest.raises(ours.MetaflowS3URLException):
+            s3.get("s3://box/k")
+        with pytest.raises(ours.MetaflowS3InvalidObject):
+            s3.put("k", 5)
+        with pytest.raises(ours.MetaflowS3InvalidRange):
+            s3.get(ours.S3GetObject("k", 100, 1))

@@ -7,14 +7,11 @@ on the clock for another try. No thread waits for any of this.
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from s3nb.config import TransferConfig
@@ -24,7 +21,6 @@ from s3nb.errors import (
     CredentialsError,
     IntegrityError,
     ListError,
-    LocalFileError,
     RequestTimeout,
     S3Error,
     from_reply,
@@ -32,20 +28,21 @@ from s3nb.errors import (
 from s3nb.progress import Progress
 from s3nb.text import visible
 from s3nb.transfer.clock import Clock
+from s3nb.transfer.failures import (
+    AGAIN_CODES,
+    AGAIN_STATUSES,
+    EXPIRED_CODES,
+    THROTTLE_CODES,
+    about,
+    local_error,
+    no_descriptors,
+    retry_after,
+    seconds_ahead,
+)
 from s3nb.transfer.pace import Backoff, Pace, RetryBudget
 from s3nb.wire import Reply, Request, Sink, Wire, WireError
 from s3nb.wire.xml import MalformedReply, parse_error
 
-_THROTTLE_CODES = frozenset(
-    {"SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded",
-     "TooManyRequests", "ServiceUnavailable"}
-)  # fmt: skip
-_AGAIN_CODES = frozenset(
-    {"InternalError", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "BadDigest", "IncompleteBody",
-     "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
-)  # fmt: skip
-_AGAIN_STATUSES = frozenset({408, 500, 502, 504})
-_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _DNS_TRIES = 3
 _MALFORMED_TRIES = 5
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
@@ -156,7 +153,7 @@ class Call:
             self._request = request
             self._exchange = exchange = engine.wire.send(request, sink)
         except (S3Error, WireError, OSError, MemoryError) as exc:
-            engine.settle(self, _local_error(exc, self))
+            engine.settle(self, local_error(exc, self._request))
             return
         exchange.add_done_callback(self._replied)
         if self.dropped:  # cancel() may have come before there was an exchange
@@ -377,7 +374,10 @@ class Engine:
                 listing = call._request is not None and call._request.operation.startswith("List")
                 kind = ListError if listing else IntegrityError
                 self._once_more(
-                    call, _about(call, kind, f"reply is not what S3 sends: {exc}"), throttled=False, wire="malformed"
+                    call,
+                    about(call._request, kind, f"reply is not what S3 sends: {exc}"),
+                    throttled=False,
+                    wire="malformed",
                 )
             except BaseException as exc:
                 self.settle(call, exc)
@@ -401,15 +401,15 @@ class Engine:
             message=(document.message or "") if document else "",
             request_id=reply.headers.get("x-amz-request-id") or (document.request_id if document else "") or "",
         )
-        if code in _THROTTLE_CODES or reply.status in (429, 503):
+        if code in THROTTLE_CODES or reply.status in (429, 503):
             self.pace.throttled(time.monotonic())
-            self._once_more(call, error, throttled=True, asked=_retry_after(reply))
-        elif code in _EXPIRED_CODES:
+            self._once_more(call, error, throttled=True, asked=retry_after(reply))
+        elif code in EXPIRED_CODES:
             self._expired(call, error)
         elif code == "RequestTimeTooSkewed" and call.tries < 2 and self._set_clock(reply):
             self._once_more(call, error, throttled=False)
-        elif code in _AGAIN_CODES or reply.status in _AGAIN_STATUSES or (reply.status >= 500 and not document):
-            self._once_more(call, error, throttled=False, asked=_retry_after(reply))
+        elif code in AGAIN_CODES or reply.status in AGAIN_STATUSES or (reply.status >= 500 and not document):
+            self._once_more(call, error, throttled=False, asked=retry_after(reply))
         elif call.refused(error, reply):
             self._leave(call)
             self._resubmit(call)
@@ -419,7 +419,7 @@ class Engine:
 
     def _set_clock(self, reply: Reply) -> bool:
         """Learn from a reply how far our clock is off."""
-        ahead = _ahead(reply)
+        ahead = seconds_ahead(reply)
         if ahead is None or self._skewed is None:
             return False
         self._skewed(ahead)
@@ -432,9 +432,9 @@ class Engine:
                 self._once_more(call, cause.error, throttled=False)
             elif no_descriptors(cause):
                 self.pace.fewer(time.monotonic())
-                self._once_more(call, _local_error(failure, call), throttled=False, wire="descriptors")
+                self._once_more(call, local_error(failure, call._request), throttled=False, wire="descriptors")
             else:
-                self.settle(call, _local_error(failure, call))
+                self.settle(call, local_error(failure, call._request))
             return
         if not call.dropped and call.interrupted():
             call.scope.progress.retried()
@@ -442,7 +442,7 @@ class Engine:
             call.scope.calls.discard(call)
             return
         kind = RequestTimeout if failure.kind == "timeout" else ConnectionFailed
-        self._once_more(call, _about(call, kind, str(failure)), throttled=False, wire=failure.kind)
+        self._once_more(call, about(call._request, kind, str(failure)), throttled=False, wire=failure.kind)
 
     def _once_more(
         self, call: Call, error: S3Error, *, throttled: bool, asked: float | None = None, wire: str = ""
@@ -567,62 +567,3 @@ class Engine:
         self.wire.close()
         if self._pool is not None:
             self._pool.shutdown(wait=False)
-
-
-def no_descriptors(error: BaseException | None) -> bool:
-    """Say whether this process, or the system, has no room for another open file: it will, when others have been closed."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
-
-
-def _ahead(reply: Reply) -> float | None:
-    """Return the seconds that the server's clock is ahead of ours."""
-    try:
-        return parsedate_to_datetime(reply.headers["date"]).timestamp() - time.time()
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def _retry_after(reply: Reply) -> float | None:
-    """Return the seconds that the reply asks to wait (RFC 9110, 10.2.3), at most 60."""
-    value = reply.headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        return min(60.0, max(0.0, float(value)))
-    except ValueError:
-        pass
-    try:
-        return min(60.0, max(0.0, parsedate_to_datetime(value).timestamp() - time.time()))
-    except (ValueError, TypeError):
-        return None
-
-
-def _about(call: Call, kind: type[S3Error], text: str) -> S3Error:
-    """Make an error that says which request it is about."""
-    request = call._request or Request("", "")
-    where = visible(f"s3://{request.bucket}/{request.key}") if request.bucket else "S3"
-    return kind(
-        f"{where}: {visible(text, 500)} [{request.operation}]",
-        bucket=request.bucket,
-        key=request.key,
-        operation=request.operation,
-    )
-
-
-def _local_error(failure: BaseException, call: Call) -> S3Error:
-    """Translate what went wrong on this side of the network."""
-    cause: BaseException | None = failure
-    if isinstance(failure, WireError):
-        cause = failure.__cause__ or failure
-    if isinstance(cause, S3Error):
-        return cause
-    if isinstance(cause, WireError) and cause.kind == "closed":
-        return ClientClosed("the client was closed")
-    if isinstance(cause, OSError):
-        file = f" {visible(os.fsdecode(cause.filename), 300)}" if cause.filename else ""
-        error = _about(call, LocalFileError, f"local file{file}: {cause.strerror or cause}")
-        error.errno = cause.errno
-    else:
-        error = _about(call, S3Error, f"{type(cause).__name__}: {cause}")
-    error.__cause__ = cause
-    return error

@@ -19,7 +19,8 @@ from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Erro
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
 from s3nb.text import visible
-from s3nb.transfer.attempt import Again, Call, Scope, no_descriptors
+from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.failures import no_descriptors
 from s3nb.transfer.source import FileSource, Source
 from s3nb.transfer.task import Task
 from s3nb.transfer.uploads import parts, uploads
