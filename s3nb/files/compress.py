@@ -232,6 +232,7 @@ class Compressed(Abortable):
 
     def writelines(self, lines: Iterable[Any], /) -> None:
         """Write each of many byte strings."""
+        self._check()
         for line in lines:
             self.write(line)
 

@@ -133,6 +133,7 @@ class S3Spool(Abortable):
 
     def writelines(self, lines: Iterable[Any], /) -> None:
         """Write each of many byte strings."""
+        self._check()
         for line in lines:
             self.write(line)
 

@@ -285,6 +285,7 @@ class S3Writer(Abortable):
 
     def writelines(self, lines: Iterable[Any], /) -> None:
         """Write each of many byte strings."""
+        self._check()
         for line in lines:
             self.write(line)
 
