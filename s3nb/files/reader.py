@@ -63,6 +63,11 @@ class S3Reader(io.BufferedIOBase):
         return self._remote.version_id
 
     @property
+    def verified(self) -> str | None:
+        """By which digest the bytes were compared with S3's: of an object that came in one piece; None of a larger one."""
+        return self._remote.verified
+
+    @property
     def headers(self) -> Headers | None:
         """Headers of the reply that opened it (content type, metadata, ...); None for an unpickled file."""
         return self._remote.headers

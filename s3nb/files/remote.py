@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
+from s3nb.checksum import SIZE, expected, whole
 from s3nb.core import Core
 from s3nb.errors import ClientClosed, IntegrityError, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.files import hints, plan
@@ -33,6 +34,7 @@ from s3nb.wire import Headers, Reply, Request, Sink
 
 _SLICE = 0.2  # seconds between looks of a waiting reader: at Ctrl-C, and at requests that do not begin
 _NEVER = 1 << 62
+_DOUBTS = 3  # times that an object is fetched if its bytes are not those of its digest
 _SEVERED = MIB  # bytes still to come that are worth a new connection
 _OPENING_SEVERED = 512 * KIB
 
@@ -164,6 +166,8 @@ class Remote:
         self._segments: list[Segment] = []
         self._edge = 0  # end of what was asked for ahead
         self._whole = False
+        self.verified: str | None = None  # by which digest the whole object was found to be right
+        self._doubts = 0
         self._hints: hints.Columns | None = None
         self._hinted = not (self.tail and key.lower().endswith(".parquet"))
         self._uses = 0
@@ -274,6 +278,29 @@ class Remote:
 
     def _wrong(self, text: str) -> IntegrityError:
         return IntegrityError(f"{self._where}: {text}", bucket=self.bucket, key=self.key, operation="GetObject")
+
+    def verify(self, segment: Segment, last: bytes) -> None:
+        """Compare a whole object with its digest, before the last piece of it is there for a reader.
+
+        If it is not the same, all is fetched once more, unless some of it was given to a reader already.
+        """
+        if self.headers is None or not self.core.config.verify:
+            return
+        want = expected(self.headers)
+        if want is SIZE or want.parts:
+            return
+        found = whole(want, [*segment.pieces, last])
+        if found == want.value:
+            self.verified = want.kind
+            return
+        error = self._wrong(f"the bytes that came have {want.kind} {found}, S3 says {visible(want.value, 80)}")
+        self._doubts += 1
+        if segment.reached > segment.start or self._doubts >= _DOUBTS:
+            raise error
+        segment.pieces.clear()
+        segment.ends.clear()
+        segment.at = segment.start
+        raise Again(error)
 
     @property
     def _where(self) -> str:
@@ -794,6 +821,8 @@ class _Get(Call):
                     raise self.remote._wrong(f"more came than the bytes {segment.start}-{segment.stop - 1}")
                 data = data[:room]
             end = segment.at + len(data)
+            if end == segment.stop and segment.start == 0 and end == self.remote.size and segment.into is None:
+                self.remote.verify(segment, data)
             if segment.into is not None:
                 segment.into[segment.at - segment.origin : end - segment.origin] = data
             else:

@@ -492,6 +492,18 @@ def test_a_body_that_is_cut_goes_on_from_where_it_was(memory: Make) -> None:
     assert all("If-Match" in h for h in sent if not h["Range"].startswith("bytes=0-"))
 
 
+def test_a_small_object_is_compared_with_its_digest_before_its_end_is_given_out(memory: Make) -> None:
+    m = memory({"k": BLOB[:MIB]}, piece=100_000)
+    m.wire.faults.append(Fault(operation="GetObject", flip=True, times=1))
+    with m.open("k") as f:
+        assert f.read() == BLOB[:MIB]
+        assert f.verified == "etag"
+        assert f.stats().requests == 2
+    m.wire.faults[:] = [Fault(operation="GetObject", flip=True, times=None)]
+    with m.open("k") as f, pytest.raises(s3nb.IntegrityError, match="etag"):
+        f.read()
+
+
 def test_a_body_that_is_cut_again_and_again_is_an_error(memory: Make) -> None:
     m = memory({"k": BLOB})
     with m.open("k") as f:
