@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 
 from s3nb.ranges import MIB
 
@@ -24,21 +25,26 @@ class Budget:
         self.limit = limit
         self._lock = threading.Lock()
         self._held = 0
+        self._given: deque[int] = (
+            deque()
+        )  # back, and not yet counted: a finaliser may give at any moment, and must not wait
         self.peak = 0
 
     @property
     def held(self) -> int:
         """Bytes that are taken."""
-        return self._held
+        return self._held - sum(tuple(self._given))
 
     @property
     def tight(self) -> bool:
         """Whether more than three quarters are taken."""
-        return self._held > self.limit - self.limit // 4
+        return self.held > self.limit - self.limit // 4
 
     def take(self, size: int, *, forced: bool = False) -> bool:
         """Take ``size`` bytes; False if there is no room. What is ``forced`` is always given: somebody waits for it."""
         with self._lock:
+            while self._given:
+                self._held -= self._given.popleft()
             if not forced and self._held + size > self.limit:
                 return False
             self._held += size
@@ -47,8 +53,7 @@ class Budget:
 
     def give(self, size: int) -> None:
         """Give ``size`` bytes back."""
-        with self._lock:
-            self._held -= size
+        self._given.append(size)
 
     def after_fork(self) -> None:
         """Take a new lock; the old one may be held by a thread that is not here."""

@@ -161,7 +161,7 @@ class Remote:
         self.closed = False
         self.error: BaseException | None = None  # why it could not be opened
         self.opened = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finaliser may close the file in the middle of anything
         self._arrived = threading.Condition()
         self._segments: list[Segment] = []
         self._edge = 0  # end of what was asked for ahead
@@ -709,7 +709,7 @@ class Remote:
 
     def after_fork(self) -> None:
         """Go on in a child process: what is there stays, what was on its way to the parent is asked for again."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._arrived = threading.Condition()
         self._scope = None
         for segment in list(self._segments):

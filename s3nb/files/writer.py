@@ -106,7 +106,15 @@ class Abortable(io.BufferedIOBase):
         """Nobody has closed the file: what it holds may be half of what was meant."""
         if self._pid == os.getpid():
             warnings.warn(f"unclosed file {self!r}: nothing was written", ResourceWarning, source=self, stacklevel=3)
-        self.abort()
+        if self._over:
+            return
+        self._over = True
+        if self._pid == os.getpid():
+            # Elsewhere, as this may be the collector, at work in a thread that holds the very locks that an abort needs.
+            try:
+                threading.Thread(target=self._discard, args=(None,), name="s3nb-abort", daemon=True).start()
+            except RuntimeError:  # the interpreter is ending
+                self._discard(None)
 
     def __exit__(self, kind: Any, error: Any, _: Any) -> None:
         if kind is None or (self._on_error == "commit" and not self._over):
