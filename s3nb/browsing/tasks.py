@@ -173,7 +173,7 @@ class Tasks:
             This browser may only read.
         """
         self._may_write()
-        task = Task("delete", f"Counting {_named(selection)}")
+        task = Task("delete", _named(selection))
 
         def call() -> str:
             urls: list[str] = []
@@ -200,9 +200,9 @@ class Tasks:
                 "task": task.number, "objects": len(urls), "size": size, "prefixes": prefixes,
                 "names": [visible(url, 200) for url in urls[:5]],
             })  # fmt: skip
-            return f"{plural(len(urls), 'object')}, {size_text(size)}: not deleted"
+            return f"{plural(len(urls), 'object')}, {size_text(size)}: waiting for your answer"
 
-        return self._run(task, call)
+        return self._run(task, call, done="asking")
 
     def delete(self, number: int) -> Task | None:
         """Delete what `doom` has found under this number: exactly those keys, once."""
@@ -388,7 +388,13 @@ class Tasks:
         self._tell()
 
     def _run(
-        self, task: Task, call: Callable[[], str], *, refresh: bool = False, over: Callable[[], object] = lambda: None
+        self,
+        task: Task,
+        call: Callable[[], str],
+        *,
+        refresh: bool = False,
+        over: Callable[[], object] = lambda: None,
+        done: str = "done",
     ) -> Task:
         task.job = Job(call, task.title, task.number)
         if task.stop_asked.is_set():
@@ -401,9 +407,11 @@ class Tasks:
             assert job is not None
             while not job.wait(_TELL):
                 self._tell()
-            task.end(*_outcome(task, job.exception()))
-            if job.exception() is None:
-                task.text = job.result()
+            error = job.exception()
+            if error is None:
+                task.end(done, job.result())
+            else:
+                task.end(*_outcome(task, error))
             try:
                 over()
                 if refresh and task.state != "cancelled" and not self._closed.is_set():
@@ -424,9 +432,7 @@ class Tasks:
             self._notify(self.rows())
 
 
-def _outcome(task: Task, error: BaseException | None) -> tuple[str, str]:
-    if error is None:
-        return "done", ""
+def _outcome(task: Task, error: BaseException) -> tuple[str, str]:
     if isinstance(error, (Stopped, CancelledError)) or task.stop_asked.is_set():
         return "cancelled", "Stopped."
     if isinstance(error, BulkError):

@@ -192,6 +192,7 @@ class View {
     this.options = { writable: false, small: 0, lifetimes: [900] };
     this.detailed = ""; // the row whose details are shown
     this.folder = "."; // for downloads
+    this.answered = (/** @type {any[]} */ _) => {}; // looks whether a question is still open
     /** @type {HTMLElement[]} */ this.drawn = [];
     /** @type {Record<string, any>} */ this.actions = {};
     /** @type {Record<string, any>} */ this.ways = {};
@@ -637,19 +638,21 @@ class View {
 
   // -- sheets: small questions below the bar
 
-  /** @param {string} title @param {any[]} content @param {[string, () => void][]} choices the first is the usual one */
-  question(title, content, choices) {
+  /** @param {string} title @param {any[]} content @param {[string, () => void][]} choices the first is the usual one
+   * @param {{no?: string, refused?: () => void, grave?: boolean}} [more] what the last button says and does; whether the first is dangerous */
+  question(title, content, choices, more = {}) {
     const back = /** @type {HTMLElement | null} */ (document.activeElement);
     const close = () => ((this.sheet.hidden = true), this.sheet.replaceChildren(), this.root.contains(back) ? back?.focus() : this.grid.focus());
+    const refuse = () => (close(), more.refused?.());
+    const no = h("button", { type: "button", class: "s3nb-plain", onclick: refuse }, more.no ?? (choices.length ? "Cancel" : "Close"));
     const form = h("form", { role: "dialog", "aria-label": title,
       onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), close(), choices[0]?.[1]()),
-      onkeydown: (/** @type {KeyboardEvent} */ e) => e.key === "Escape" && close() },
+      onkeydown: (/** @type {KeyboardEvent} */ e) => e.key === "Escape" && refuse() },
       h("strong", {}, title), ...content, h("span", { class: "s3nb-gap" }),
-      ...choices.map(([label, action], i) => h("button", { type: i ? "button" : "submit", class: i ? "s3nb-plain" : "s3nb-strong", onclick: i ? () => (close(), action()) : null }, label)),
-      h("button", { type: "button", class: "s3nb-plain", onclick: close }, choices.length ? "Cancel" : "Close")); // prettier-ignore
+      ...choices.map(([label]) => h("button", { type: "submit", class: more.grave ? "s3nb-grave" : "s3nb-strong" }, label)), no); // prettier-ignore
     this.sheet.replaceChildren(form);
     this.sheet.hidden = false;
-    (form.querySelector("input, select") ?? form.querySelector("button")).focus();
+    (form.querySelector("input, select") ?? no).focus();
     form.querySelector("input")?.select();
     return close;
   }
@@ -679,8 +682,14 @@ class View {
     const rest = counts.objects - counts.names.length;
     const names = h("ul", {}, ...counts.names.map((/** @type {string} */ name) => h("li", {}, visible(name))), rest > 0 ? h("li", {}, `and ${plural(rest, "more")}`.replace(/s$/, "")) : null);
     const what = `${plural(counts.objects, "object")} (${sizeText(counts.size)})`;
-    this.question(`Delete ${what}${counts.prefixes ? ` in and below ${plural(counts.prefixes, "prefix")}` : ""}?`, [names],
-      [["Keep", () => this.tell("delete_refused", { task: counts.task })], [`Delete ${plural(counts.objects, "object")}`, () => this.tell("delete_confirmed", { task: counts.task })]]); // prettier-ignore
+    const asked = this.question(`Delete ${what}${counts.prefixes ? ` in and below ${plural(counts.prefixes, "prefix")}` : ""}?`, [names],
+      [[`Delete ${plural(counts.objects, "object")}`, () => this.tell("delete_confirmed", { task: counts.task })]],
+      { no: "Keep", grave: true, refused: () => this.tell("delete_refused", { task: counts.task }) }); // prettier-ignore
+    this.answered = (/** @type {any[]} */ tasks) => {
+      if (tasks.some((t) => t.number === counts.task)) return;
+      this.answered = () => {}; // here, or in another view
+      if (this.sheet.contains(names)) asked();
+    };
   }
 
   /** Show text to be taken away, and put it on the clipboard if that is allowed. @param {string} title @param {string} text */
@@ -763,7 +772,8 @@ class View {
 
   /** @param {any[]} tasks */
   showTasks(tasks) {
-    const words = { running: "", stopping: "stopping", done: "done", failed: "failed", cancelled: "stopped" };
+    this.answered(tasks);
+    const words = { running: "", asking: "", stopping: "stopping", done: "done", failed: "failed", cancelled: "stopped" };
     this.tasks.replaceChildren(...tasks.map((t) => {
       const act = (/** @type {string} */ what) => () => this.tell("task", { what, task: t.number });
       const live = t.state === "running" || t.state === "stopping";
