@@ -556,7 +556,7 @@ class Remote:
         while True:
             with self._lock:
                 segment = self._find(position)
-                if segment is not None and segment.at > position:
+                if segment is not None and segment.at > position and self._ready_for(segment, stop):
                     at = bisect_right(segment.ends, position)
                     data, end = segment.pieces[at], segment.ends[at]
                     segment.used = self._uses = self._uses + 1
@@ -566,6 +566,12 @@ class Remote:
                 self.plan(position, stop, note=False)
             else:
                 self._wait(segment, position, min(stop, segment.stop))
+
+    def _ready_for(self, segment: Segment, stop: int) -> bool:
+        """Say whether to give out what has come: of an object that will be compared as a whole, all that is asked for, at once."""
+        if segment.start > 0 or segment.stop != self.size or segment.error is not None:
+            return True
+        return segment.at >= min(stop, segment.stop)
 
     def _wait(self, segment: Segment, position: int, upto: int) -> None:
         if segment.ahead and not segment.stalled and segment.at < upto:

@@ -561,3 +561,28 @@ def test_errors_of_the_network(wire: str, kind: Any, memory: Make) -> None:
     m.wire.faults.append(Fault(operation="GetObject", wire=wire, times=None))
     with pytest.raises(kind):
         m.open("k")
+
+
+def test_columns_of_parquet_are_fetched_ahead_and_nothing_else(memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "IN_MEMORY", MIB)
+    monkeypatch.setattr(plan.Link, "gap", 1000)  # or the chunks would be near each other
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng, blob = random.Random(5), io.BytesIO()
+    table = pyarrow.table({f"c{n}": [rng.random() for _ in range(80_000)] for n in range(6)})
+    parquet.write_table(table, blob, row_group_size=10_000, compression="none", use_dictionary=False)
+    m = memory({"k.parquet": blob.getvalue(), "cut.parquet": blob.getvalue()[:-9] + b"xxxxxPAR1"})
+    with m.open("k.parquet") as f:
+        chunks = [parquet.read_metadata(io.BytesIO(blob.getvalue())).row_group(g).column(3) for g in range(8)]
+        for n, chunk in enumerate(chunks):
+            f.seek(chunk.data_page_offset)
+            assert (
+                f.read(chunk.total_compressed_size)
+                == blob.getvalue()[f.tell() - chunk.total_compressed_size : f.tell()]
+            )
+            if n == 1:
+                sent = len(m.wire.log)
+        assert len(m.wire.log) == sent  # all of them were asked for when the second was read
+        assert f.stats().received <= plan.TAIL + sum(c.total_compressed_size for c in chunks)
+    with m.open("cut.parquet") as f:  # a footer that is none is no business of ours
+        f.seek(10)
+        assert f.read(10) == blob.getvalue()[10:20]
