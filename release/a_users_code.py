@@ -13,7 +13,7 @@ def sizes(s3: S3, keys: list[str]) -> dict[str, int]:
 
 
 def first_lines(s3: S3, prefix: str) -> Iterator[str]:
-    for obj in s3.iter_list([prefix]):
+    for obj in s3.iter_list(prefix):
         text: str | None = s3.get(S3GetObject(obj.key, 0, 100)).text
         yield (text or "").partition("\n")[0]
 
