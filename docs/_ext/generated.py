@@ -48,6 +48,23 @@ def verb_table() -> str:
     return f"```text\n{commands.usage('%s3')}\n```\n"
 
 
+def verb_list() -> str:
+    """Return the verbs as a definition list, for the page of the manual."""
+    lines = []
+    for verb, what in re.findall(r"^  (\S+)  +(\S.*)$", commands.usage("s3nb"), re.M):
+        lines += [f"{verb.replace('_', chr(92) + '_')}", f": {what[0].upper()}{what[1:]}.", ""]
+    return "\n".join(lines)
+
+
+def common_options() -> str:
+    """Return the options that every verb has, as its own help says them."""
+    found = _help("ls", "s3nb").partition("where and how:\n")[2].partition("\n\n")[0]
+    lines = []
+    for option, what in re.findall(r"^  (-\S.*?)  +(\S.*)$", found, re.M):
+        lines += ["**" + option.replace("--", "\\--") + "**", f": {what[0].upper()}{what[1:]}.", ""]
+    return "\n".join(lines)
+
+
 # -- settings -----------------------------------------------------------------------------------------
 
 
@@ -338,6 +355,8 @@ in JupyterLab."""
 PIECES = {
     "verbs.md": verbs,
     "verb-table.md": verb_table,
+    "verb-list.md": verb_list,
+    "common-options.md": common_options,
     "settings.md": settings,
     "magic-settings.md": magic_settings,
     "error-tree.md": error_tree,

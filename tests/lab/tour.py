@@ -94,7 +94,11 @@ def main() -> None:
                         for output in cell.get("outputs", ())
                         if output["output_type"] == "error"
                     ]
-                    print(f"{path.stem}: {len(failed)} cells failed, the page complained of {notebook.errors}", *failed, sep="\n")
+                    print(
+                        f"{path.stem}: {len(failed)} cells failed, the page complained of {notebook.errors}",
+                        *failed,
+                        sep="\n",
+                    )
                     notebook.close()
         browser.close()
 
