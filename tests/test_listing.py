@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from s3nb.listings import skipper, translate
 from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer import listing
 from s3nb.transfer.keyspace import KeySpace
-from s3nb.wire import Request, xml
+from s3nb.wire import Headers, Reply, Request, xml
 
 from .test_xml import ETAG, a_page, a_row, written
 
@@ -173,6 +174,30 @@ def test_a_server_that_ignores_start_after_is_listed_to_its_end_all_the_same(tmp
     with S3(tmp_path, s3root="s3://bucket", wire=Old({"bucket": dict.fromkeys(keys, b"")})) as s3:
         assert [o.object_key for o in s3.iter_list()] == keys
         assert [o.object_key for o in s3.iter_list(start_after=keys[4000])] == keys[4001:]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["from the first page", "found out"])
+def test_a_bucket_without_an_order_is_listed_whole(known: bool, tmp_path: Path) -> None:
+    """As a directory bucket is (S3 Express): keys come in any order, and start-after is not known."""
+    bucket = "express--use1-az4--x-s3" if known else "bucket"
+    keys = random.Random(3).sample(KEYS["hashes"], 1000)
+
+    class Unordered(MemoryWire):
+        def send(self, request: Request, sink: object = None) -> object:  # type: ignore[override]
+            if request.operation != "ListObjectsV2":
+                return super().send(request, sink)  # type: ignore[arg-type]
+            at = int(dict(request.query).get("continuation-token", "0"))
+            rest = at + 50 < len(keys)
+            rows = "".join(a_row(key, etag=ETAG) for key in keys[at : at + 50])
+            body = a_page(rows, name=bucket, truncated=str(rest).lower(), token=str(at + 50) if rest else None)
+            future: Future[Reply] = Future()
+            future.set_result(Reply(200, Headers(), body))
+            return future
+
+    with S3(tmp_path, s3root=f"s3://{bucket}", wire=Unordered()) as s3:
+        assert [o.object_key for o in s3.iter_list()] == keys
+        after = sorted(keys)[500]
+        assert [o.object_key for o in s3.iter_list(start_after=after)] == [k for k in keys if k > after]
 
 
 def test_a_listing_that_fails_far_ahead_fails(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def objects(
 class _Stretch:
     """The keys behind ``cursor``, up to and with ``until`` (None: to the end), and what has come of them."""
 
-    __slots__ = ("busy", "count", "cursor", "first", "next", "over", "pages", "token", "until")
+    __slots__ = ("busy", "count", "cursor", "dropped", "first", "floor", "next", "over", "pages", "token", "until")
 
     def __init__(self, after: str, until: str | None) -> None:
         self.cursor = after  # the last key that is known; before the first page: where to begin
@@ -130,6 +130,8 @@ class _Stretch:
         self.count = 0
         self.busy = False  # a request of its own is in flight
         self.over = False
+        self.floor = ""  # of a server without order: what its tokens go on to is wanted only behind this
+        self.dropped = False
         self.next: _Stretch | None = None
 
 
@@ -280,7 +282,8 @@ class Listing:
                 self._space.learn(page.prefixes)
                 continue
             stretch.busy = False
-            self._take(stretch, page, after if token is None else "")
+            if not stretch.dropped:
+                self._take(stretch, page, after if token is None else "")
 
     def _take(self, stretch: _Stretch, page: ListPage, after: str) -> None:
         found = page.objects
@@ -288,9 +291,11 @@ class Listing:
         if self._orderly and not (all(map(lt, keys, keys[1:])) and (not keys or keys[0] > after)):
             self._one_after_the_other()
         if not self._orderly:
-            if stretch.cursor and keys and keys[0] <= stretch.cursor:
-                found = [o for o in found if o.key > stretch.cursor]  # start-after is not known here
-            self._keep(stretch, found)
+            if stretch.dropped or (after and stretch.token is not None):
+                return  # a token has come from elsewhere, and goes on where this was to begin
+            if after:
+                stretch.floor = after  # start-after may not be known here
+            self._keep(stretch, [o for o in found if o.key > stretch.floor] if stretch.floor else found)
             stretch.token = page.next_token
             stretch.over = page.next_token is None
             return
@@ -340,7 +345,7 @@ class Listing:
         rest, stretch.next, stretch.until = stretch.next, None, None
         while rest is not None:
             self._held -= len(rest.pages)
-            rest.over = True
+            rest.over = rest.dropped = True
             rest = rest.next
 
 
