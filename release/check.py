@@ -178,6 +178,30 @@ def sbom(environment: Environment, out: Path) -> None:
         raise Failed(f"the SBOM does not name the dependencies: {sorted(names)}")
 
 
+# -- where newcomers try it ------------------------------------------------------------------------------------
+
+
+def binder(folder: Path, at_hand: dict[str, str]) -> None:
+    """Do as Binder does: its requirements, then its postBuild, in a home that has nothing; then run the quickstart."""
+    wanted = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    environment = Environment(folder / "binder", at_hand.get(wanted) or max(at_hand.values()))
+    environment.install("-r", ROOT / "binder" / "requirements.txt", "nbclient", "pip")
+    home, clone = folder / "home", folder / "clone"
+    home.mkdir()
+    ignored = shutil.ignore_patterns(".venv", ".git", "_build", "__pycache__", ".*_cache", "dist", "node_modules")
+    shutil.copytree(ROOT, clone, ignore=ignored)
+    path = f"{environment.python.parent}{os.pathsep}{os.environ['PATH']}"
+    run(clone / "binder" / "postBuild", cwd=home, HOME=str(home), PATH=path)
+    settings = home / ".jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    json.loads((settings / "notification.jupyterlab-settings").read_text("utf-8"))
+    code = (
+        "import nbformat, sys; from nbclient import NotebookClient; "
+        "NotebookClient(nbformat.read(sys.argv[1], 4), timeout=120).execute()"
+    )
+    quickstart = clone / "notebooks" / "01-quickstart.ipynb"
+    environment.run("-c", code, quickstart, cwd=home, HOME=str(home), PATH=path)
+
+
 # -- all of it -------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +238,8 @@ def check(out: Path) -> None:
             new.install("mypy")
             shutil.copy(HERE / "a_users_code.py", away)
             new.run("-m", "mypy", "--strict", "--cache-dir", folder / "mypy", "a_users_code.py", cwd=away)
+        with step("binder: postBuild in a clean home, and the quickstart"):
+            binder(folder, at_hand)
         for version in sorted(set(at_hand) - {oldest, newest}) or [newest]:
             with step(f"Python {version}, no extras: smoke test"):
                 plain = Environment(folder / f"plain-{version}", at_hand[version])
