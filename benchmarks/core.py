@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--tasks", default=",".join(TASKS))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is stopped then, too
     peers = [peer for peer in asked.peers.split(",") if peer not in LIMITS or shutil.which(peer) or peer == "curl"]
     tasks = asked.tasks.split(",")
     kept: dict[str, Any] = {

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -118,6 +119,7 @@ def main() -> None:
         "--keys", type=int, default=3000, help="objects of the measurement; 0: take 150 µs of CPU an object"
     )
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is stopped then, too
     cpu = 150e-6
     if asked.keys:
         with Nginx(listed=10) as server:
