@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 import s3nb
 
 ROOT = Path(__file__).parents[1]
-FOR_DEVELOPERS = {"consumers", "dev", "docs", "lab", "release", "bench"}
+FOR_DEVELOPERS = {"faults", "consumers", "dev", "docs", "lab", "release", "bench"}
 
 
 @pytest.fixture(scope="module")
