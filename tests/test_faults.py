@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, wait
@@ -34,6 +35,8 @@ from s3nb import (
     TransferConfig,
 )
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer.interrupt import held
+from s3nb.transfer.task import Task, Window
 
 MIB = 1 << 20
 QUICK = TransferConfig(
@@ -337,6 +340,25 @@ def test_ctrl_c_stops_a_batch_and_drops_what_is_in_flight(s3: S3, wire: MemoryWi
     with pytest.raises(KeyboardInterrupt):
         s3.get_many(interrupting(100))
     assert wire._live == set()
+
+
+def test_ctrl_c_waits_until_the_start_of_a_task_is_whole(s3: S3) -> None:
+    done: list[str] = []
+
+    class Started(Task):
+        def start(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("file made")
+            with held:
+                done.append("file noted")
+            self.end(None)
+
+    before = signal.getsignal(signal.SIGINT)
+    window = Window(s3._core.scope("get"), range(2), lambda _: Started(s3._core.scope("get")), 4)
+    with pytest.raises(KeyboardInterrupt):
+        list(window.ordered())
+    assert done == ["file made", "file noted"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_in_a_multipart_put_aborts_the_upload(s3: S3, wire: MemoryWire) -> None:

@@ -35,6 +35,7 @@ FLOORS = [
         "transfer.failures",
         "transfer.keyspace",
         "transfer.clock",
+        "transfer.interrupt",
         "transfer.journal",
         "transfer.local",
         "transfer.source",

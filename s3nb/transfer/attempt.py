@@ -39,6 +39,7 @@ from s3nb.transfer.failures import (
     retry_after,
     seconds_ahead,
 )
+from s3nb.transfer.interrupt import held
 from s3nb.transfer.pace import Backoff, Pace, RetryBudget
 from s3nb.wire import Reply, Request, Sink, Wire, WireError
 from s3nb.wire.xml import MalformedReply, parse_error
@@ -253,6 +254,10 @@ class Engine:
 
     def submit(self, call: Call) -> None:
         """Take a call: it is sent now, or when others have made room."""
+        with held:
+            self._submit(call)
+
+    def _submit(self, call: Call) -> None:
         call.scope.calls.add(call)
         if call.scope.cancelled:
             call.dropped = True

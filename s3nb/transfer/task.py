@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from s3nb.errors import S3Error
 from s3nb.text import visible
 from s3nb.transfer.attempt import Engine, Scope
+from s3nb.transfer.interrupt import held
 
 _SLICE = 0.1  # seconds between looks of a waiting thread: Ctrl-C on Windows, and the drawing of bars
 _FAREWELL = 2.0  # seconds a cancelled operation is given to let go of its files
@@ -74,11 +75,12 @@ class Task:
 
     def begin(self) -> None:
         """Count the task, and start it."""
-        self.scope.progress.begin(self)
-        try:
-            self.start()
-        except Exception as exc:
-            self.fail(exc)
+        with held:
+            self.scope.progress.begin(self)
+            try:
+                self.start()
+            except Exception as exc:
+                self.fail(exc)
 
     def end(self, result: Any, outcome: str = "done") -> None:
         """Note success."""
@@ -214,9 +216,10 @@ class Window(Generic[Item]):
             task.item = item
             task.on_end = self._on_end
             line.append(task)
-            with self._lock:
-                self._running += 1
-            task.begin()
+            with held:
+                with self._lock:
+                    self._running += 1
+                task.begin()
             if self._tick is not None and self._running == self._size:
                 self._tick()
 
