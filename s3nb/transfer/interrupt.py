@@ -23,7 +23,7 @@ class Held:
 
     def __init__(self) -> None:
         self._depth = 0  # touched on the main thread only, as is all of this
-        self._came: FrameType | None | bool = False
+        self._came: FrameType | bool | None = False
         self._before: Any = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
