@@ -20,7 +20,7 @@ from s3nb.commands.results import as_json
 from s3nb.commands.shells import answers
 from s3nb.errors import BulkError, S3Error
 from s3nb.model import Results, S3Object
-from s3nb.text import plural, size_text, visible
+from s3nb.text import plural, size_text, visible, visible_lines
 
 DONE, FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
 
@@ -102,7 +102,10 @@ def _with_input(command: commands.Command) -> commands.Command:
 
 
 def _show(result: Any, as_lines: bool) -> None:
-    if isinstance(result, Contents) and result.chunks is not None:
+    if isinstance(result, Contents) and result.chunks is not None and sys.stdout.isatty():
+        for chunk in result.chunks:  # a terminal obeys what is in the bytes of others; a pipe gets them as they are
+            print(visible_lines(chunk.decode("utf-8", "replace")), end="", flush=True)
+    elif isinstance(result, Contents) and result.chunks is not None:
         sys.stdout.flush()
         out = sys.stdout.buffer
         for chunk in result.chunks:

@@ -493,13 +493,13 @@ class S3:
         return work.run(each(items), again)
 
     def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
-        """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one.
+        """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one or ends in a slash.
 
         The file appears whole or not at all; one that is there is replaced.
         """
         core = self._alive()
         wanted = self._at.wanted(key, version_id=version_id)
-        target = many.local_target(Path(path), many.local_name(key, self._at), core.config)
+        target = many.local_target(path, many.local_name(key, self._at), core.config)
         found: S3Object = core.run(GetTask(core.scope("download", 1), wanted, self._store, target), self._progress)
         if core.config.fsync:
             sync_folder(os.path.dirname(target.path))

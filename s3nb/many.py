@@ -340,8 +340,15 @@ def download(
         landing.close()
 
 
-def local_target(path: Path, name: str, config: TransferConfig) -> Target:
-    """Return where one object goes: ``path``, or below it if it is a folder."""
+def local_target(path: str | os.PathLike[str], name: str, config: TransferConfig) -> Target:
+    """Return where one object goes: ``path``, or below it if it is a folder. A slash at its end says that it is one: it is made."""
+    text = os.fspath(path)
+    path = Path(path)
+    if text.endswith(("/", os.sep)) and not path.is_dir():
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise_local(exc)
     if path.is_dir():
         path = Path(key_to_path(path, name.rpartition("/")[2] or name))
     elif not path.parent.is_dir():

@@ -53,7 +53,9 @@ def _run_ls(here: Here, keys: Sequence[Any], recursive: bool, limit: int | None,
     if versions and not recursive:
         raise here.usage("--versions lists all levels: say -r as well")
     s3, names = here.at(*keys)
-    return here.collect(_listed(s3, names or [None], recursive, limit, versions, literal))
+    found = _listed(s3, names or [None], recursive, limit, versions, literal)
+    # names below several prefixes would not say which
+    return here.collect(found if len(names) < 2 else (relative(item, s3.root) for item in found))
 
 
 def _listed(

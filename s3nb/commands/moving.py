@@ -38,7 +38,7 @@ def _yes(parser: Parser) -> None:
 
 def _get(parser: Parser) -> None:
     parser.take("key", "key", "key or s3:// URL", metavar="KEY")
-    parser.take("--to", "local", "local file, or a folder that exists", metavar="FILE")
+    parser.take("--to", "local", "local file; a folder, if there is one or with a slash at its end", metavar="FILE")
     parser.add_argument("--offset", type=whole, metavar="N", help="first byte")
     parser.add_argument("--length", type=whole, metavar="N", help="number of bytes; negative: the last ones")
     parser.add_argument("--version-id", metavar="ID", help="one version")

@@ -210,11 +210,18 @@ class Parser(argparse.ArgumentParser):
         for item in value:
             yield Word(item, filled=True) if isinstance(item, str) else item
 
+    def _called(self, name: str) -> str:
+        """Return what an argument is called in the help."""
+        for action in self._actions:
+            if action.dest == name:
+                return "/".join(action.option_strings) or str(action.metavar or name.upper())
+        return name.upper()
+
     def _single(self, name: str, value: Any) -> Any:
         if isinstance(value, str) and value.startswith(_PLACEHOLDER):
             value = self.values[int(value[1:])]
             if name in self.kinds and is_several(value) and name not in self.several:
-                self.error(f"{name.upper()} is one, not {_shown(value)}")
+                self.error(f"{self._called(name)} is one, not {_shown(value)}")
             if isinstance(value, str):
                 return Word(value, filled=True)
             return _as_url(value)

@@ -233,8 +233,8 @@ def folder_of(s3: S3, pattern: str) -> str:
     return f"{base}/{before}/" if before else f"{base}/"
 
 
-def relative(found: S3Object, base: str) -> S3Object:
-    """Return the object of a listing with a key relative to another URL."""
+def relative(found: S3Object, base: str | None) -> S3Object:
+    """Return the object of a listing with a key relative to another URL; None: its whole URL."""
     return S3Object(
         base, found.url, size=found.size, etag=found.etag, last_modified=found.last_modified,
         storage_class=found._storage_class, version_id=found._version_id, origin=found._origin,

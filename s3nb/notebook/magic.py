@@ -29,7 +29,7 @@ from s3nb.notebook.background import Screen
 from s3nb.notebook.browser import browse
 from s3nb.notebook.complete import matcher
 from s3nb.progress import watching
-from s3nb.text import visible_lines
+from s3nb.text import plural, visible_lines
 from s3nb.uri import split_root
 
 LAST = "_s3nb_last"
@@ -148,7 +148,7 @@ class S3Magics(Magics):
             self._failed(exc, command)
             if not self.short_errors or (command is not None and command.debug):
                 raise
-            raise _short(exc) from None
+            raise _short(exc, _left(exc)) from None
         if line.rstrip().endswith(";"):
             self.shell.user_ns[LAST] = result  # IPython gives None for a silenced line, and so does x = %s3 ...;
         return self._shown(command, result)
@@ -231,9 +231,16 @@ def _title(line: str) -> str:
     return " ".join(word for word in line.strip().rstrip(";").split() if word != "--bg")
 
 
-def _short(error: BaseException) -> BaseException:
+def _left(error: S3Error) -> str:
+    """Return the line that says where the rest is, when some failed."""
+    if not isinstance(error, BulkError):
+        return ""
+    return f"\n{plural(len(error.ok), 'object')} done; {LAST} has .ok, .failed and .retry()"
+
+
+def _short(error: BaseException, more: str = "") -> BaseException:
     """Return the error so that IPython shows it without a traceback; its text is safe to print."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = (f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) + more
     error._render_traceback_ = lambda: text.split("\n")  # type: ignore[attr-defined]
     return error
 

@@ -32,6 +32,8 @@ def test_the_command_line_round_trip(shell: str, tmp_path: Path, capsys: pytest.
     assert (tmp_path / "file.txt").read_text() == "hello\n"
     assert cli.main(["get_many", f"{shell}/x/file.txt", "--to", "many"]) == 0
     assert (tmp_path / "many" / "x" / "file.txt").read_text() == "hello\n"
+    assert cli.main(["get", f"{shell}/x/file.txt", "--to", "new/folder/"]) == 0
+    assert (tmp_path / "new" / "folder" / "file.txt").read_text() == "hello\n"
     assert cli.main(["cp", "file.txt", f"{shell}/y/"]) == 0
     assert cli.main(["rm", "-r", f"{shell}/y", "--yes"]) == 0
     assert "1 object, 6 B" in said(capsys, "ls", "-r", shell)
@@ -159,6 +161,21 @@ def test_a_terminal_is_asked_and_its_answer_counts(shell: str, terminal: tuple[i
         os.write(ours, b"n\n")
         assert process.wait(20) == cli.FAILED
         assert s3.exists("a")
+
+
+@pytest.mark.parametrize("verb", ["cat", "head"])
+def test_bytes_of_others_do_not_reach_a_terminal_as_they_are(shell: str, terminal: tuple[int, int], verb: str) -> None:
+    ours, theirs = terminal
+    with S3(s3root=shell) as s3:
+        s3.put("esc", b"\x1b]0;title\x07red\tok\nnext\n")
+    command = [sys.executable, "-m", "s3nb", verb, f"{shell}/esc", "-q"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    seen = b""
+    while b"next" not in seen:
+        seen += os.read(ours, 1000)
+    assert process.wait(20) == cli.DONE
+    assert seen.startswith(b"\\x1b]0;title\\x07red\tok\r\nnext")
 
 
 def test_an_interrupt_ends_it_with_130_and_leaves_nothing(shell: str, tmp_path: Path) -> None:

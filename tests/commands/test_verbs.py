@@ -58,6 +58,8 @@ def test_a_line_becomes_a_frozen_value() -> None:
         ("put k v --metadata x", "--metadata: expected NAME=VALUE, not 'x'"),
         ("get k --out 'a b'", "--out takes the name of a variable, not 'a b'"),
         ("get $keys", "%s3 get: KEY is one, not a list of 2"),
+        ("put k $keys", "%s3 put: FILE is one, not a list of 2"),
+        ("get k --to $keys", "%s3 get: --to is one, not a list of 2"),
         ("get k --length $keys", "--length: a list of 2 does not go here"),
         ("get k $keys", "one value too many: a list of 2"),
         ("config --bg", "no option --bg"),
@@ -158,6 +160,8 @@ def test_listings(do: Do) -> None:
     assert keys(do("ls -r s3://box --limit 2")) == ["a.txt", "dir/b.txt"]
     assert keys(do("ls s3://box/dir/*.csv")) == ["c.csv"]
     assert keys(do("ls s3://box/d*")) == ["dir"]
+    assert keys(do("ls s3://box/dir/sub s3://box/esc")) == ["s3://box/dir/sub/d.csv", "s3://box/esc"]
+    assert keys(do("ls dir/sub dir/*.csv --root s3://box")) == ["dir/sub/d.csv", "dir/c.csv"]
     assert keys(do("ls -r s3://box/d*")) == ["dir/b.txt", "dir/c.csv", "dir/sub/d.csv"]
     assert keys(do("ls -r s3://box/* --limit 3")) == ["a.txt", "dir/b.txt", "dir/c.csv"]
     assert keys(do("ls s3://box/**/*.csv")) == ["dir/c.csv", "dir/sub/d.csv"]

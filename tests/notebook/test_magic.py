@@ -102,8 +102,11 @@ def test_errors_of_s3_are_short_and_debug_shows_them_whole(ipython: Any, capsys:
     assert "task.py" in capsys.readouterr().out
 
 
-def test_what_came_is_kept_when_some_fail(ipython: Any, stored: dict[str, str]) -> None:
+def test_what_came_is_kept_when_some_fail(
+    ipython: Any, stored: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     done = ipython.run_cell("%s3 get_many {ROOT}/c.txt {ROOT}/none --out got")
+    assert "1 object done; _s3nb_last has .ok, .failed and .retry()" in capsys.readouterr().out
     assert isinstance(done.error_in_exec, BulkError)
     last = ipython.user_ns["_s3nb_last"]
     assert [o.text for o in last.ok] == ["gamma"]
