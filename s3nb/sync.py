@@ -20,7 +20,7 @@ from s3nb import listings, many, plain, styled
 from s3nb.addressing import Prefix
 from s3nb.checksum import Expected, of_etag, of_part, of_parts
 from s3nb.core import Core
-from s3nb.errors import LocalFileError, LocalFileNotFound
+from s3nb.errors import InvalidURL, LocalFileError, LocalFileNotFound, S3Error
 from s3nb.listings import translate
 from s3nb.model import Results
 from s3nb.text import size_text, visible
@@ -30,12 +30,13 @@ from s3nb.transfer.delete import Doomed
 from s3nb.transfer.journal import is_ours
 from s3nb.transfer.local import Store
 from s3nb.transfer.source import FileSource
-from s3nb.transfer.task import Task
+from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import key_to_path
 
-_SLACK = 1.0  # seconds by which times may differ: S3's headers and some file systems count whole ones
+_EXACT = 1e-6  # seconds: what is lost when a time is kept as a float
+_DOUBT = 1.0  # seconds within which times tell nothing: S3 counts whole ones, and so do some file systems
 
 
 class Entry(NamedTuple):
@@ -204,11 +205,14 @@ class Sync:
         self._extra: list[Entry] = []
         self._same = 0
         self._size = 0
+        self._deletes = False
 
     def run(self, setting: Any, *, delete: bool, dry_run: bool) -> Synced:
         """Copy what differs, then delete what is too much."""
+        self._deletes = delete
         if isinstance(self._source, str) and not os.path.isdir(self._source):
             raise LocalFileNotFound(f"no such folder: {visible(self._source)}")
+        self._refuse_overlap()
         if dry_run:
             for _ in self._different():
                 pass
@@ -230,23 +234,47 @@ class Sync:
         for ours, theirs in merged(self._entries(self._source), self._entries(self._target)):
             if ours is None:
                 assert theirs is not None
+                self._refuse(theirs, self._target, self._source)
                 self._extra.append(theirs)
-            elif theirs is not None and self._equal(ours, theirs):
+                continue
+            self._refuse(ours, self._source, self._target)
+            if theirs is not None and self._equal(ours, theirs):
                 self._same += 1
             else:
                 self._copied.append(ours.name)
                 self._size += ours.size
                 yield ours
 
+    def _refuse(self, entry: Entry, side: str | Prefix, other: str | Prefix) -> None:
+        """Raise for an object of both sides: it would be copied below itself without end, or deleted though it is wanted."""
+        if isinstance(side, str) or isinstance(other, str) or side == other or side.bucket != other.bucket:
+            return
+        inside = other.key.startswith(side.key) and entry.where.startswith(other.key)
+        if inside and (side is self._source or self._deletes):
+            raise InvalidURL(
+                f"{visible(f's3://{side.bucket}/{entry.where}', 300)} is on both sides of this sync: exclude it",
+                bucket=side.bucket, key=entry.where,
+            )  # fmt: skip
+
+    def _refuse_overlap(self) -> None:
+        """Raise, before anything is done, if a side lies in the other and is not excluded."""
+        source, target = self._source, self._target
+        if isinstance(source, Prefix) and isinstance(target, Prefix):
+            for side, other in ((source, target), (target, source)):
+                name = other.key[len(side.key) :] + "x"
+                if other.key.startswith(side.key) and self._choose(name):
+                    self._refuse(Entry(name, 0, 0.0, other.key), side, other)
+
     def _equal(self, ours: Entry, theirs: Entry) -> bool:
         if ours.size != theirs.size:
             return False
         if ours.etag and theirs.etag:
-            return ours.etag == theirs.etag or (not self._checksum and ours.modified <= theirs.modified + _SLACK)
-        if self._checksum:
-            path, etag = (ours.where, theirs.etag) if theirs.etag else (theirs.where, ours.etag)
-            return same_bytes(path, etag, self._core.config.part_size)
-        return ours.modified <= theirs.modified + _SLACK
+            return ours.etag == theirs.etag or (not self._checksum and ours.modified < theirs.modified)
+        newer = ours.modified - theirs.modified
+        if not self._checksum and not _EXACT < newer <= _DOUBT:
+            return newer <= _EXACT
+        path, etag = (ours.where, theirs.etag) if theirs.etag else (theirs.where, ours.etag)
+        return same_bytes(path, etag, self._core.config.part_size)
 
     def _copy(self, setting: Any) -> None:
         source, target = self._source, self._target
@@ -257,7 +285,10 @@ class Sync:
         def make(scope: Scope, entry: Entry) -> Task:
             if isinstance(source, str):
                 assert isinstance(target, Prefix)
-                return PutTask(scope, self._place(target, entry.name), FileSource(entry.where))
+                try:
+                    return PutTask(scope, self._place(target, entry.name), FileSource(entry.where))
+                except S3Error as exc:  # gone meanwhile: its own failure, and not that of all others
+                    return Settled(scope, exc)
             if isinstance(target, Prefix):
                 origin = From(source.bucket, entry.where, f"s3://{source.bucket}/{entry.where}")
                 return CopyTask(scope, origin, self._place(target, entry.name))

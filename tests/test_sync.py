@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from s3nb import S3, BulkError, InvalidURL, ListError, LocalFileNotFound, TransferConfig
+from s3nb import S3, BulkError, InvalidURL, ListError, LocalFileNotFound, TransferConfig, sync
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer.source import FileSource
 from s3nb.wire import Request
 
 from .conftest import Server
@@ -93,6 +94,56 @@ def test_checksums_see_what_times_do_not(s3: S3, bucket: str, tmp_path: Path) ->
     os.utime(up / "a", (1, 1))
     assert s3.sync(up, f"s3://{bucket}/c").copied == []
     assert s3.sync(up, f"s3://{bucket}/c", checksum=True).copied == ["a"]
+
+
+def test_what_is_changed_right_after_a_sync_is_copied_by_the_next(s3: S3, bucket: str, tmp_path: Path) -> None:
+    """S3 counts times in whole seconds: within one, bytes are compared."""
+    up, down, url, other = tmp_path / "up", tmp_path / "down", f"s3://{bucket}/q", f"s3://{bucket}/q2"
+    up.mkdir()
+    for body in (b"one", b"two", b"six"):
+        (up / "a").write_bytes(body)
+        now = s3.info("q/a").last_modified if body != b"one" else None
+        if now is not None:
+            os.utime(up / "a", (now + 0.9, now + 0.9))  # changed in the second in which it was stored
+        assert s3.sync(up, url).copied == ["a"]
+        assert s3.sync(up, url).copied == [], "what was just stored is not stored again"
+        assert s3.sync(url, other).copied == ["a"]
+    s3.sync(url, down)
+    stored = s3.info("q/a").last_modified
+    assert stored is not None
+    (down / "a").write_bytes(b"old")
+    os.utime(down / "a", (stored - 1, stored - 1))
+    assert s3.sync(url, down).copied == ["a"], "the object is newer by a second"
+    assert s3.sync(url, down).copied == []
+
+
+def test_a_side_in_the_other_is_refused_unless_it_is_excluded(memory: S3, wire: MemoryWire) -> None:
+    with pytest.raises(InvalidURL, match="both sides"):
+        memory.sync("s3://box", "s3://box/backup")
+    with pytest.raises(InvalidURL, match="both sides"):
+        memory.sync("s3://box/m", "s3://box", delete=True)
+    assert sorted(wire.buckets["box"]) == [f"m/{n}" for n in range(5)]
+    for _ in range(2):
+        memory.sync("s3://box", "s3://box/backup", exclude="backup/**")
+    assert sorted(wire.buckets["box"]) == sorted(f"{top}m/{n}" for top in ("", "backup/") for n in range(5))
+    memory.sync("s3://box/m", "s3://box")
+    assert "0" in wire.buckets["box"]
+
+
+def test_a_file_that_goes_meanwhile_stops_no_other(
+    memory: S3, wire: MemoryWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = tree(tmp_path / "up", {"a": b"1", "b": b"2", "c": b"3"})
+
+    def source(path: str) -> FileSource:
+        if path.endswith("b"):
+            os.unlink(path)
+        return FileSource(path)
+
+    monkeypatch.setattr(sync, "FileSource", source)
+    with pytest.raises(BulkError, match="not found"):
+        memory.sync(up, "s3://box/m", delete=True)
+    assert {"m/a", "m/c", "m/4"} <= set(wire.buckets["box"])
 
 
 def test_bad_sides_are_refused_at_once(s3: S3, bucket: str, tmp_path: Path) -> None:
