@@ -1,8 +1,10 @@
 """One object being written by somebody who brings its bytes: parts in parallel, bounded; one PUT when small.
 
 Strategy. Nothing is sent before there is more than one part: a file that stays below is one PUT, at its end. Then the
-upload is begun, and each part is hashed and sent by others while the next one is filled; whoever brings bytes waits
-while too many parts are under way. The object comes into being by the last request or not at all.
+upload is begun, and each part is hashed and sent by others while the next one is filled; nobody waits for the reply that
+begins it but the parts. A connection may be slow, so the first parts are small and many: they are spread over as many
+connections as soon as they are there. Whoever brings bytes waits while too many are under way. The object comes into
+being by the last request or not at all.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from s3nb.wire import Body, Reply, Request
 from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
 
 PART = 8 * MIB
-WAYS = 8  # parts under way at once
+EARLY, EARLY_PART = 16, 5 * MIB  # parts after the first that are cut smaller, and their bytes
+WAYS = 16  # parts under way at once
+SURE_WAYS = 8  # of them, however large they are
+UNDER_WAY = 96 * MIB  # bytes of the others
 _SLICE = 0.2
 _FAREWELL = 5.0  # seconds that an abort waits for parts to let go, and for S3 to hear of it
 _COPY_PART = 1024 * MIB
@@ -39,8 +44,10 @@ class Parts:
     def __init__(self, part_size: int = PART, *, equal: bool = False, size_hint: int | None = None) -> None:
         self.size = part_size
         self.equal = equal
+        self.early = not equal and part_size == PART
         if size_hint is not None:
             self.size = max(part_size, upload_part_size(size_hint, part_size))
+            self.early = self.early and self.size == PART
 
     def of(self, number: int) -> int:
         """Return the size of part ``number``, which may be shorter only at the end."""
@@ -50,6 +57,8 @@ class Parts:
                 if self.equal
                 else f"longer than {MAX_PARTS} parts hold"
             )
+        if self.early and 1 < number <= 1 + EARLY:
+            return EARLY_PART
         return self.size if self.equal else stream_part_size(number, self.size)
 
 
@@ -74,16 +83,19 @@ class Upload(Sender):
         self._etags: dict[int, tuple[str, str | None]] = {}
         self._changed = threading.Condition()
         self._live: set[PutCall] = set()
-        self._under_way = 0
-        self._held: dict[int, tuple[int, Callable[[], object] | None]] = {}  # memory and files of parts under way
+        self._beginning: Future[str] | None = None
+        self._waiting: list[PutCall] = []  # for the upload's ID
+        self._under_way = self._bytes = 0
+        self._held: dict[int, tuple[int, int, Callable[[], object] | None]] = {}  # length, memory, file
+        self._heard = self._abandoned = False  # what became of the beginning; nobody is there to hear it
         self._trouble: BaseException | None = None
         self._result: Stored | None = None
         self._number = 0
 
     @property
     def started(self) -> bool:
-        """Whether a multipart upload has begun."""
-        return bool(self._id)
+        """Whether a multipart upload has begun, or is beginning."""
+        return self._beginning is not None
 
     @property
     def next_number(self) -> int:
@@ -93,7 +105,7 @@ class Upload(Sender):
     # -- parts --------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Begin a multipart upload. One request; says so if the bucket is not there, or may not be written."""
+        """Begin a multipart upload: one request, for which nobody waits but the parts. A refusal is said at the next call."""
         headers = [*self.place.headers, *self._every]
         if self.core.config.upload_checksum:
             headers.append(("x-amz-checksum-algorithm", "CRC32"))
@@ -105,14 +117,42 @@ class Upload(Sender):
             query=(("uploads", ""),),
             headers=headers,
         )
-        self._id = self._ask(request, lambda reply: parse_initiate(reply.body))
+        engine = self.scope.engine
+        # a scope of its own: an abort must hear what became of it
+        self._beginning = engine.request(Scope(engine, Progress("begin")), request, lambda r: parse_initiate(r.body))
+        self._beginning.add_done_callback(self._begun)
+
+    def _begun(self, beginning: Future[str]) -> None:
+        error = beginning.exception()
+        with self._changed:
+            waiting, self._waiting = self._waiting, []
+            self._heard = True
+            late = self._abandoned and error is None
+            if error is not None:
+                self._trouble = self._trouble or error
+            elif not late:
+                self._id = beginning.result()
+            self._changed.notify_all()
+        if late:
+            self._forget(beginning.result())
+        for call in waiting:
+            self._submit(call)
+
+    def _submit(self, call: PutCall) -> None:
+        """Send a part: its digests and the upload's ID are known. (On any thread; does not wait.)"""
+        if self._trouble is not None:
+            self.broken(call, self._trouble)
+            return
+        self.scope.engine.submit(call)
+        if self._trouble is not None:
+            call.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
 
     def send(self, body: Body, after: Callable[[], object] | None = None) -> None:
         """Send a part; returns when there is room for the next. ``after`` is called when it is stored, or will not be."""
         size = 0 if after is not None else len(body)
         with self._changed:
             while self._trouble is None and (
-                self._under_way >= WAYS or not MEMORY.take(size, forced=self._under_way == 0)
+                self._crowded(len(body)) or not MEMORY.take(size, forced=self._under_way == 0)
             ):
                 self._changed.wait(_SLICE)
             if self._trouble is not None:
@@ -121,7 +161,8 @@ class Upload(Sender):
                 raise self._trouble
             self._number = number = self._number + 1
             self._under_way += 1
-            self._held[number] = (size, after)
+            self._bytes += len(body)
+            self._held[number] = (len(body), size, after)
         try:
             self.scope.engine.pool.submit(self._launch, number, body)
         except RuntimeError as exc:  # the interpreter is ending
@@ -135,17 +176,25 @@ class Upload(Sender):
             call = PutCall(self, number, body, self._every)
             with self._changed:
                 self._live.add(call)
+                if not self._id and self._trouble is None:
+                    self._waiting.append(call)
+                    return
         except BaseException as exc:
             self._end_part(number, exc)
             return
-        self.scope.engine.submit(call)
-        if self._trouble is not None:
-            call.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
+        self._submit(call)
+
+    def _crowded(self, size: int) -> bool:
+        """Say whether so many parts are under way that the next has to wait (with the lock held)."""
+        if self._under_way < SURE_WAYS:
+            return False
+        return self._under_way >= WAYS or self._bytes + size > UNDER_WAY
 
     def _end_part(self, number: int, error: BaseException | None = None) -> None:
         with self._changed:
-            size, after = self._held.pop(number, (0, None))
+            length, size, after = self._held.pop(number, (0, 0, None))
             self._under_way -= 1
+            self._bytes -= length
             if error is not None and self._trouble is None:
                 self._trouble = error
             others = list(self._live) if self._trouble is not None else []
@@ -158,6 +207,7 @@ class Upload(Sender):
 
     def copy(self, source: From, size: int, etag: str) -> None:
         """Make the first parts of bytes that S3 has already: ``size`` bytes of one version of ``source``."""
+        self._until(lambda: bool(self._id))
         pieces = plan_parts(size, max(_COPY_PART, -(-size // 5000)))
         if len(pieces) > 1 and pieces[-1].stop - pieces[-1].start < MIN_PART_SIZE:
             pieces = plan_parts(size, -(-size // (len(pieces) - 1)))
@@ -253,7 +303,7 @@ class Upload(Sender):
     def finish(self, body: Body) -> Stored:
         """Send the rest, and make the object. Raises, and aborts what was begun, if it cannot be made."""
         try:
-            if not self._id:
+            if not self.started:
                 headers = [*self.place.headers, *self.place.conditions(), *self._every]
                 self.scope.engine.submit(PutCall(self, 0, body, headers))
             else:
@@ -316,22 +366,20 @@ class Upload(Sender):
         self.scope.cancel()
         for call in calls:
             call.cancel()
+        with self._changed:
+            waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            self.broken(call, self._trouble)
         until = time.monotonic() + _FAREWELL
         with self._changed:
-            while self._under_way and time.monotonic() < until:
+            while (self._under_way or (self.started and not self._heard)) and time.monotonic() < until:
                 self._changed.wait(_SLICE)
             upload_id, self._id = self._id, ""
+            self._abandoned = True
         if not upload_id:
             return
         try:
-            # a scope of its own: ours is cancelled
-            scope = Scope(self.core.engine, Progress("abort"))
-            request = Request(
-                "AbortMultipartUpload", "DELETE", self.place.bucket, self.place.key, query=(("uploadId", upload_id),)
-            )
-            future = scope.engine.request(scope, request, lambda _: None)
-            scope.engine.cleaning(future)
-            future.result(_FAREWELL)
+            self._forget(upload_id).result(_FAREWELL)
         except UploadNotFound:
             pass
         except Exception as exc:
@@ -340,6 +388,17 @@ class Upload(Sender):
                     f"the upload {visible(upload_id)} of {visible(self.place.url)} could not be aborted: "
                     f"{exc or type(exc).__name__}"
                 )
+
+    def _forget(self, upload_id: str) -> Future[None]:
+        """Tell S3 to forget the parts."""
+        # a scope of its own: ours is cancelled
+        scope = Scope(self.core.engine, Progress("abort"))
+        request = Request(
+            "AbortMultipartUpload", "DELETE", self.place.bucket, self.place.key, query=(("uploadId", upload_id),)
+        )
+        future = scope.engine.request(scope, request, lambda _: None)
+        scope.engine.cleaning(future)
+        return future
 
     # -- asking and waiting --------------------------------------------------------------------------
 

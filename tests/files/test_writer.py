@@ -270,9 +270,88 @@ def test_W13_parts_are_sent_at_once_and_memory_is_bounded(memory: Make) -> None:
     assert m.wire.body("bkt", "k") == b"".join(bytes([n]) * 5 * MIB for n in range(20))
 
 
+def test_W13_large_parts_are_fewer(memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "SURE_WAYS", 2)
+    monkeypatch.setattr(upload, "UNDER_WAY", 15 * MIB)
+    m = memory()
+    hold = threading.Event()
+    m.wire.faults.append(Fault(operation="UploadPart", hold=hold, times=None))
+    f = m.open("k", "wb", part_size=5 * MIB)
+
+    def write() -> None:
+        for n in range(7):
+            f.write(bytes([n]) * 5 * MIB)
+        f.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    for _ in range(2000):
+        if m.wire.requests("UploadPart") == 3 and f.tell() >= 20 * MIB:
+            break
+        threading.Event().wait(0.005)
+    assert (m.wire.requests("UploadPart"), f.tell()) == (3, 20 * MIB)
+    hold.set()
+    thread.join()
+    assert m.wire.body("bkt", "k") == b"".join(bytes([n]) * 5 * MIB for n in range(7))
+
+
+def test_W13_nobody_waits_for_the_reply_that_begins_it(memory: Make) -> None:
+    m = memory()
+    hold = threading.Event()
+    m.wire.faults.append(Fault(operation="CreateMultipartUpload", hold=hold))
+    blob = os.urandom(30 * MIB)
+    with m.open("k", "wb") as f:
+        for at in range(0, len(blob), 700_001):
+            f.write(blob[at : at + 700_001])
+        assert m.wire.requests("UploadPart") == 0
+        hold.set()
+    assert m.wire.body("bkt", "k") == blob
+
+
+@pytest.mark.parametrize("farewell", [5.0, 0.0], ids=["heard of", "too late"])
+def test_W4_an_upload_that_is_only_beginning_is_forgotten(
+    farewell: float, memory: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_FAREWELL", farewell)
+    m = memory({"k": b"old"})
+    hold = threading.Event()
+    m.wire.faults.append(Fault(operation="CreateMultipartUpload", hold=hold))
+    f = m.open("k", "wb")
+    f.write(bytes(20 * MIB))
+    for _ in range(1000):
+        if m.wire.requests("CreateMultipartUpload"):
+            break
+        threading.Event().wait(0.005)
+    if farewell:
+        threading.Timer(0.05, hold.set).start()
+    f.abort()
+    hold.set()
+    for _ in range(1000):
+        if m.wire.requests("AbortMultipartUpload") and not m.wire.uploads:
+            break
+        threading.Event().wait(0.005)
+    assert m.wire.requests("AbortMultipartUpload") == 1
+    assert m.wire.uploads == {}
+    assert m.wire.requests("UploadPart") == 0
+    assert m.wire.body("bkt", "k") == b"old"
+
+
+def test_W13_a_refusal_to_begin_is_an_error_of_the_writer(memory: Make) -> None:
+    m = memory()
+    m.wire.faults.append(Fault(operation="CreateMultipartUpload", status=403, code="AccessDenied", times=None))
+    f = m.open("k", "wb")
+    with pytest.raises(PermissionError):
+        for _ in range(300):
+            f.write(bytes(MIB))
+    with pytest.raises(PermissionError):
+        f.close()
+    assert m.wire.requests("UploadPart") == 0
+    assert m.wire.body("bkt", "k") is None
+
+
 def test_W14_parts_grow(memory: Make) -> None:
     parts = upload.Parts()
-    assert [parts.of(n) // MIB for n in (1, 1000, 1001, 2001, 9001)] == [8, 8, 16, 32, 4096]
+    assert [parts.of(n) // MIB for n in (1, 2, 17, 18, 1000, 1001, 2001, 9001)] == [8, 5, 5, 8, 8, 16, 32, 4096]
     assert sum(parts.of(n) for n in range(1, 10_001)) > 7 << 40
     with pytest.raises(s3nb.S3Error, match="10000 parts"):
         parts.of(10_001)
