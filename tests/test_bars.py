@@ -301,7 +301,7 @@ def test_a_notebook_shows_one_output_that_is_replaced_and_whose_end_stays(shell:
     assert data["text/plain"].startswith("get: 2/10 objects, 10.0 KiB, ")
     assert "1 failed" in data["text/plain"]
     assert "2/10 objects" in data["text/html"]
-    assert "s3nb-is-failed" in data["text/html"]
+    assert "s3o-is-failed" in data["text/html"]
     assert "widget" not in "".join(data)
 
 

@@ -85,7 +85,7 @@ def test_a_saved_notebook_keeps_the_end_and_its_export_is_harmless(
     no_widget(saved)
     [output] = saved.cells[1].outputs  # drawn many times, kept once
     assert output["data"]["text/plain"].startswith("get: 2,000/2,000 objects, 1.9 MiB, ")
-    assert "s3nb-is-done" in output["data"]["text/html"]
+    assert "s3o-is-done" in output["data"]["text/html"]
     for cell in saved.cells:
         for output in cell.outputs:
             assert hostile.live(output.get("data", {}).get("text/html", "")) == []

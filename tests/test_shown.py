@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from s3nb import S3, BulkError, Results, S3Object, errors
+import s3nb
+from s3nb import S3, BulkError, Results, S3Object, errors, styled
 from s3nb.sync import Synced
 from s3nb.testing import MemoryWire
 
@@ -126,3 +128,11 @@ def test_a_repr_asks_nobody(tmp_path: Path, formatter: Any) -> None:
         assert wire.requests() == before
     for item in results:  # nor does a closed client matter
         shown(formatter, item)
+
+
+def test_the_browser_and_results_on_one_page_do_not_style_each_other() -> None:
+    sheet = (Path(s3nb.__file__).parent / "notebook" / "browser.css").read_text()
+    ours = str(styled.page())
+    names = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+    assert "s3nb" in names.findall(sheet)
+    assert not set(names.findall(sheet)) & set(names.findall(ours))

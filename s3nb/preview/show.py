@@ -141,29 +141,29 @@ def _grid_text(table: Grid, width: int | None) -> str:
 def markup(preview: Preview) -> Html:
     """Return a preview as HTML: what it is, the content, and beside it all that is said of it."""
     body = [_html_of(block, preview.url) for block in preview.blocks]
-    notes = [el("div", f"({visible(note)})", class_="s3nb-dim") for note in preview.notes]
+    notes = [el("div", f"({visible(note)})", class_="s3o-dim") for note in preview.notes]
     return styled.page(
         el(
             "div",
-            el("span", visible(preview.url, 200), class_="s3nb-mono"),
-            el("span", preview.title, class_="s3nb-dim s3nb-after"),
+            el("span", visible(preview.url, 200), class_="s3o-mono"),
+            el("span", preview.title, class_="s3o-dim s3o-after"),
         ),
         el(
             "div",
-            el("div", body, notes, class_="s3nb-content"),
-            el("div", styled.fact_table(preview.about_it), class_="s3nb-about"),
-            class_="s3nb-sides",
+            el("div", body, notes, class_="s3o-content"),
+            el("div", styled.fact_table(preview.about_it), class_="s3o-about"),
+            class_="s3o-sides",
         ),
     )
 
 
 def _html_of(block: Block, url: str) -> Html:
     if isinstance(block, Text):
-        return pre(block.text, class_="s3nb-text", tabindex=0)
+        return pre(block.text, class_="s3o-text", tabindex=0)
     if isinstance(block, Picture):
         small = block.width <= 64 and block.height <= 64
         return image(
-            block.data, block.mime, alt=visible(url, 200), class_="s3nb-picture" + (" s3nb-small" if small else "")
+            block.data, block.mime, alt=visible(url, 200), class_="s3o-picture" + (" s3o-small" if small else "")
         )
     return _grid_html(block)
 
@@ -173,16 +173,16 @@ def _grid_html(table: Grid) -> Html:
     named = any(not name.isdigit() for name in table.columns)
 
     def cells(tag: str, row: Sequence[str]) -> list[Html]:
-        return [el(tag, visible(cell), class_="s3nb-num" if number[n] else None) for n, cell in enumerate(row)]
+        return [el(tag, visible(cell), class_="s3o-num" if number[n] else None) for n, cell in enumerate(row)]
 
     head = el("thead", el("tr", (_heading(name, number[n]) for n, name in enumerate(table.columns)))) if named else None
     rows = el("tbody", (el("tr", cells("td", row)) for row in table.rows))
     more = f"… and {table.left_out:,} more columns" if table.left_out else None
     return el(
         "div",
-        el("table", head, rows, class_="s3nb-table s3nb-cells"),
-        el("div", more, class_="s3nb-dim") if more else None,
-        class_="s3nb-scroll",
+        el("table", head, rows, class_="s3o-table s3o-cells"),
+        el("div", more, class_="s3o-dim") if more else None,
+        class_="s3o-scroll",
         tabindex=0,
     )
 
@@ -190,6 +190,6 @@ def _grid_html(table: Grid) -> Html:
 def _heading(name: str, number: bool) -> Html:
     name, _, kind = name.partition(": ")
     return el(
-        "th", visible(name), el("div", visible(kind), class_="s3nb-dim s3nb-type") if kind else None,
-        class_="s3nb-num" if number else None, scope="col",
+        "th", visible(name), el("div", visible(kind), class_="s3o-dim s3o-type") if kind else None,
+        class_="s3o-num" if number else None, scope="col",
     )  # fmt: skip

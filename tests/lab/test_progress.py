@@ -26,11 +26,11 @@ def objects(n): return {"box": {f"data/{k:04d}.bin": b"x" * 10_000 for k in rang
 stuck = S3(s3root="s3://box", wire=Stopping(objects(1000)))
 s3 = S3(s3root="s3://box", wire=MemoryWire(objects(3)))
 """
-_HEIGHT = "() => document.querySelector('.s3nb-op').getBoundingClientRect().height"
+_HEIGHT = "() => document.querySelector('.s3o-op').getBoundingClientRect().height"
 _FRAMES = """() => new Promise(done => {
     const heights = [], texts = new Set();
     function look() {
-        const shown = document.querySelector('.s3nb-op');
+        const shown = document.querySelector('.s3o-op');
         heights.push(shown ? shown.getBoundingClientRect().height : 0);
         texts.add(shown && shown.innerText);
         if (texts.size < 6) requestAnimationFrame(look); else done(heights);
@@ -52,7 +52,7 @@ def test_progress_keeps_its_height_stops_and_stays(lab: Lab) -> None:
     try:
         notebook.run(_SETUP)
         area = notebook.start("stuck.get_many([f'data/{k:04d}.bin' for k in range(1000)])")
-        shown = area.locator(".s3nb-op")
+        shown = area.locator(".s3o-op")
         shown.wait_for()
         # every frame that the browser paints, while it is drawn again and again
         heights = notebook.page.evaluate(_FRAMES)
@@ -68,16 +68,16 @@ def test_progress_keeps_its_height_stops_and_stays(lab: Lab) -> None:
 
         hostile = notebook.run(_HOSTILE)
         expect(hostile.get_by_text("NoSuchKey")).to_be_visible()
-        expect(hostile.locator("pre.s3nb-text")).to_have_text("<script>window.__pwned=1</script>")
+        expect(hostile.locator("pre.s3o-text")).to_have_text("<script>window.__pwned=1</script>")
         saved = notebook.save()
         assert "widgets" not in saved["metadata"]
         notebook.shut_down()
         notebook.open()  # without a kernel
-        again = notebook.page.locator(".s3nb-op")
+        again = notebook.page.locator(".s3o-op")
         again.wait_for()
         assert again.inner_text() == end
         assert notebook.page.evaluate(_HEIGHT) == heights[0]
-        expect(notebook.page.locator("pre.s3nb-text")).to_have_text("<script>window.__pwned=1</script>")
+        expect(notebook.page.locator("pre.s3o-text")).to_have_text("<script>window.__pwned=1</script>")
         assert notebook.page.evaluate("() => window.__pwned") is None
     finally:
         notebook.page.context.close()
