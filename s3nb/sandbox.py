@@ -171,13 +171,15 @@ class Sandbox:
         for sample in samples():
             stored = backend.put_object(self.bucket, sample.key, sample.body)
             stored.set_metadata({"Content-Type": sample.content_type, **_headers(sample.metadata)}, replace=True)
+            # moto sums it up when somebody first asks, in the same file and without the lock that readers take
+            _ = stored.etag
         backend.put_bucket_versioning(self.versioned_bucket, "Enabled")
         for key, versions in VERSIONS.items():
             for body in versions:
                 if body is None:
                     backend.delete_object(self.versioned_bucket, key)
                 else:
-                    backend.put_object(self.versioned_bucket, key, body)
+                    _ = backend.put_object(self.versioned_bucket, key, body).etag
 
 
 def _headers(metadata: dict[str, str] | None) -> dict[str, str]:
