@@ -303,25 +303,34 @@ class Pools:
 
     def __init__(self) -> None:
         self._pools: dict[int, ProcessPoolExecutor] = {}
+        self._made: weakref.WeakKeyDictionary[Executor, int] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     def get(self, count: int) -> ProcessPoolExecutor:
+        with self._lock:
+            return self._get(count)
+
+    def _get(self, count: int) -> ProcessPoolExecutor:
         pool = self._pools.get(count)
         if pool is None:
-            pool = ProcessPoolExecutor(count, get_context("spawn"), _quiet)
-            self._pools[count] = pool
+            pool = self._pools[count] = ProcessPoolExecutor(count, get_context("spawn"), _quiet)
+            self._made[pool] = count
         return pool
 
     def renew(self, broken: Executor) -> Executor | None:
-        """Return a new pool in place of a broken one; None if it is not ours."""
-        for count, pool in self._pools.items():
-            if pool is broken:
-                pool.shutdown(wait=False, cancel_futures=True)
+        """Return another pool in place of a broken one, which others may have replaced already; None if it is not ours."""
+        with self._lock:
+            count = self._made.get(broken)
+            if count is None:
+                return None
+            if self._pools.get(count) is broken:
+                broken.shutdown(wait=False, cancel_futures=True)
                 del self._pools[count]
-                return self.get(count)
-        return None
+            return self._get(count)
 
     def close(self) -> None:
-        pools, self._pools = self._pools, {}
+        with self._lock:
+            pools, self._pools = self._pools, {}
         for pool in pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -482,6 +491,23 @@ class Spread:
     def _check(self) -> None:
         """Ask one worker whether it can, before there is anything to lose."""
         try:
+            try:
+                self._greet()
+            except BrokenExecutor as exc:  # since the last time, perhaps: an idle worker was killed
+                if not self._renewed(exc):
+                    raise S3Error(f"the executor is broken: {exc}") from exc
+                self._greet()
+        except BrokenExecutor as exc:
+            self._renewed(exc)
+            raise S3Error(
+                "the worker processes do not start: a script that uses processes= needs its main part under "
+                "\"if __name__ == '__main__':\", as each process imports it"
+            ) from exc
+        except ImportError as exc:
+            raise Unfit(f"a worker cannot import s3nb: {exc}") from exc
+
+    def _greet(self) -> None:
+        try:
             greeting = self._executor.submit(hello, self._order)
         except TypeError as exc:
             raise TypeError(f"{type(self._executor).__name__} cannot send s3nb's work: {exc}") from exc
@@ -489,15 +515,6 @@ class Spread:
             while not wait([greeting], _TICK)[0]:
                 self._display.tick()
             greeting.result()
-        except BrokenExecutor as exc:
-            if self._renewed(exc):
-                raise S3Error(
-                    "the worker processes do not start: a script that uses processes= needs its main part under "
-                    "\"if __name__ == '__main__':\", as each process imports it"
-                ) from exc
-            raise S3Error(f"the executor is broken: {exc}") from exc
-        except ImportError as exc:
-            raise Unfit(f"a worker cannot import s3nb: {exc}") from exc
         except BaseException:
             greeting.cancel()
             raise
@@ -540,7 +557,12 @@ class Spread:
         chunk.tries += 1
         chunk.slot = self._free.pop()
         self._board.write(chunk.slot, (0, 0, 0, 0, 0))
-        chunk.future = self._executor.submit(work, self._order, chunk.items, chunk.slot)
+        try:
+            chunk.future = self._executor.submit(work, self._order, chunk.items, chunk.slot)
+        except BrokenExecutor as exc:  # since we looked
+            if not self._renewed(exc):
+                raise S3Error(f"the executor is broken: {exc}") from exc
+            chunk.future = self._executor.submit(work, self._order, chunk.items, chunk.slot)
 
     def _look(self, line: deque[_Chunk]) -> None:
         """Wait a little, and see what has come."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,40 @@ def test_a_chunk_that_kills_its_workers_is_given_up(client: S3) -> None:
     with pytest.raises(BulkError, match="a worker died 3 times"):
         client.map(workers.deadly, KEYS[:2], processes=1)
     assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+
+
+def test_workers_that_were_killed_while_idle_are_replaced(client: S3) -> None:
+    pool = client._pools.get(1)
+    assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+    for process in list(pool._processes.values()):
+        process.kill()
+        process.join()
+    assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+
+
+def test_a_pool_that_breaks_while_work_is_handed_to_it_is_replaced(
+    client: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.map(workers.doubled, KEYS[:1], processes=1)
+    pool = client._pools.get(1)
+    submit = pool.submit
+
+    def breaks(fn: Any, *args: Any, **options: Any) -> Any:
+        if fn is spread.work:
+            raise BrokenExecutor("just now")
+        return submit(fn, *args, **options)
+
+    monkeypatch.setattr(pool, "submit", breaks)
+    assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+
+
+def test_two_that_find_a_pool_broken_get_the_same_new_one() -> None:
+    pools = spread.Pools()
+    broken = pools.get(1)
+    fresh = pools.renew(broken)
+    assert fresh is not broken
+    assert pools.renew(broken) is fresh
+    assert pools.renew(ThreadPoolExecutor(1)) is None
 
 
 def test_progress_comes_back(moto_server: Server, shared_bucket: str, credentials: None, tmp_path: Path) -> None:

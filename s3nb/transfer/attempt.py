@@ -175,6 +175,7 @@ class SimpleCall(Call):
         self.request = request
         self.parse = parse
         self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()  # who waits may give up; the outcome comes all the same
 
     def make(self) -> tuple[Request, Sink | None]:
         return self.request, None
