@@ -37,6 +37,7 @@ from s3nb import (
 from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer.interrupt import held
 from s3nb.transfer.task import Task, Window
+from s3nb.wire import Request
 
 MIB = 1 << 20
 QUICK = TransferConfig(
@@ -559,3 +560,20 @@ def test_thousands_that_wait_when_the_wire_ends_all_fail_by_name(tmp_path: Path)
     errors = [job.exception(0) for job in jobs if not job.cancelled()]
     assert len(errors) >= 2990
     assert {type(e) for e in errors} == {ClientClosed}
+
+
+def test_who_stops_waiting_for_a_request_breaks_nothing(wire: MemoryWire, tmp_path: Path) -> None:
+    """As asyncio does: what it was waiting for is told to cancel."""
+    wire.gate = threading.Event()
+    with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
+        engine = s3._core.engine
+        for settle in (wire.gate.set, None):
+            scope = s3._core.scope("head")
+            future = engine.request(scope, Request("HeadObject", "HEAD", "box", "small"), lambda reply: reply.status)
+            future.cancel()
+            if settle is None:
+                scope.cancel()
+            else:
+                settle()
+                assert future.result(5) == 200
+            wire.gate.clear()

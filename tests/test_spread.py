@@ -149,9 +149,7 @@ def test_workers_that_were_killed_while_idle_are_replaced(client: S3) -> None:
     assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
 
 
-def test_a_pool_that_breaks_while_work_is_handed_to_it_is_replaced(
-    client: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pool_that_breaks_while_work_is_handed_to_it_is_replaced(client: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     client.map(workers.doubled, KEYS[:1], processes=1)
     pool = client._pools.get(1)
     submit = pool.submit

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.implementations.local import make_path_posix
 from fsspec.utils import isfilelike
 
 from s3nb import fs, many
@@ -224,9 +225,7 @@ class Moving(Looking):
         with self._collecting() as todo:
             super().get(rpath, lpath, recursive=recursive, **options)
         if not isinstance(lpath, list):
-            for remote, local in todo:
-                if ".." in os.fspath(local)[len(os.fspath(lpath)) :].split("/"):
-                    raise UnsafeKey(f"no safe local path for the key {visible(repr(remote), 200)}: a part that is '..'")
+            _refuse_unsafe(todo, len(make_path_posix(os.fspath(lpath))))
         callback.set_size(len(todo))
         self._get_all(todo, callback)
 
@@ -489,6 +488,20 @@ class Moving(Looking):
 
     async def _makedirs(self, path: Any, exist_ok: bool = False) -> None:
         await asyncio.to_thread(self.makedirs, path, exist_ok)
+
+
+def _refuse_unsafe(pairs: list[tuple[Any, ...]], top: int) -> None:
+    """Raise, before a byte is moved, for keys that lead out of the folder, whose path has ``top`` characters, or to one file."""
+    taken: dict[str, Any] = {}
+    for remote, local in pairs:
+        path = os.fspath(local)
+        if ".." in path[top:].split("/"):
+            raise UnsafeKey(f"no safe local path for the key {visible(repr(remote), 200)}: a part that is '..'")
+        other = taken.setdefault(os.path.normpath(path), remote)
+        if other.rstrip("/") != remote.rstrip("/"):
+            raise UnsafeKey(
+                f"no safe local path for the key {visible(repr(remote), 200)}: it is that of {visible(repr(other), 200)}"
+            )
 
 
 def _bytes(found: Any) -> bytes:

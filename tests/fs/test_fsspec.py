@@ -296,6 +296,14 @@ def test_a_key_that_climbs_stays_where_it_is(memory: Counted, tmp_path: Path) ->
     assert not list(tmp_path.rglob("escaped"))
 
 
+def test_two_keys_with_one_local_path_are_refused_before_either_is_lost(memory: Counted, tmp_path: Path) -> None:
+    for key in ("twice/a/f", "twice/a//f", "twice/g"):
+        memory.wire.store("bucket", key, key.encode())
+    with pytest.raises(ValueError, match="twice/a/"):
+        S3nbFileSystem(client=memory.client).get("bucket/twice", str(tmp_path / "to"), recursive=True)
+    assert not list(tmp_path.rglob("g"))
+
+
 def test_what_is_refused_is_raised_for_each_key(counted: tuple[S3nbFileSystem, Counted]) -> None:
     ours, memory = counted
     memory.wire.faults.append(
