@@ -48,6 +48,9 @@ class TransferConfig:
         Tries of one request, at most, unless the fault is one that patience covers.
     patience : float
         Seconds for which throttling and refused connections are waited out, whatever ``attempts`` says.
+    first_patience : float
+        The same for refused connections as long as nothing has answered at all: more likely the address is wrong.
+        Lines of ``%s3`` and ``s3nb`` wait 10 seconds.
     deadline : float
         Seconds after which one request is not tried again, whatever the fault.
     backoff_base, backoff_cap : float
@@ -83,6 +86,7 @@ class TransferConfig:
     stall_bytes: int = 1 * KIB
     attempts: int = 10
     patience: float = 60.0
+    first_patience: float = 60.0
     deadline: float = 180.0
     backoff_base: float = 0.05
     backoff_cap: float = 20.0

@@ -133,6 +133,20 @@ def test_no_answer_is_a_connection_error(wire: MemoryWire, tmp_path: Path, kind:
     assert isinstance(caught.value, ConnectionError)
 
 
+def test_an_address_where_nothing_ever_answered_is_given_up_early_and_named(wire: MemoryWire, tmp_path: Path) -> None:
+    refusing = Fault(wire="connect", times=None)
+    config = replace(QUICK, patience=60.0, first_patience=0.01)
+    wire.faults.append(refusing)
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=config) as s3:
+        with pytest.raises(ConnectionFailed) as caught:
+            s3.get("small")
+        assert "is the endpoint right?" in caught.value.__notes__[-1]
+        wire.faults.clear()
+        assert s3.get("small").blob == b"hello"
+        wire.faults.append(Fault(wire="connect", times=12))  # an outage is waited out
+        assert s3.get("small").blob == b"hello"
+
+
 def test_throttled_operations_send_fewer_at_once(s3: S3, wire: MemoryWire) -> None:
     before = s3._core.engine.pace.limit
     wire.faults.append(Fault("GetObject", status=503, code="SlowDown", times=1, per_key=True, key="k[0-9]$"))

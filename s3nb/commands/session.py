@@ -5,17 +5,21 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from s3nb import session as shared
 from s3nb.client import S3
 from s3nb.commands.lines import UsageError, Word, escaped
 from s3nb.commands.parser import Command
+from s3nb.config import TransferConfig
 from s3nb.errors import InvalidURL, NotFound
 from s3nb.jobs import Jobs
 from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.text import visible
 from s3nb.uri import is_s3, split_root
+
+_FIRST = 10.0  # seconds for which somebody waits who may have mistyped the address
 
 Ask = Callable[[str], str]
 """Shows a question and returns the answer."""
@@ -72,6 +76,8 @@ class Session:
         """Return the client for a set of options; it lives until `close`, and so do its files."""
         progress = False if quiet else self.progress
         arguments = {**self.options, **(options or {}), "s3root": root, "progress": progress}
+        given = arguments.get("config") or TransferConfig()
+        arguments["config"] = replace(given, first_patience=min(given.first_patience, _FIRST))
         name = tuple(sorted((k, f"{v!r}@{id(v)}" if k == "session" else repr(v)) for k, v in arguments.items()))
         with self._lock:
             if name not in self._clients:

@@ -46,6 +46,7 @@ from s3nb.wire.xml import MalformedReply, parse_error
 
 _DNS_TRIES = 3
 _MALFORMED_TRIES = 5
+_WHERE = "nothing has answered there yet: is the endpoint right? (endpoint_url=, --endpoint-url, AWS_ENDPOINT_URL)"
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
@@ -231,6 +232,7 @@ class Engine:
         self._cleaning: set[Future[Any]] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
+        self._answered = False  # ever, whatever it was
         self._pumping = False
         self._thread = threading.local()  # what each is starting
         self._budget = RetryBudget()
@@ -369,6 +371,7 @@ class Engine:
         if failure is not None:
             self._broken(call, failure)
             return
+        self._answered = True
         reply = exchange.result()
         if 200 <= reply.status < 300:
             self.pace.success(time.monotonic())
@@ -458,6 +461,8 @@ class Engine:
         config = self.config
         if throttled:
             more = call.tries < config.attempts or waited < config.patience
+        elif wire == "connect" and not self._answered:
+            more = waited < min(config.first_patience, config.patience)
         elif wire in ("connect", "descriptors"):
             more = waited < config.patience
         elif wire == "dns":
@@ -473,6 +478,8 @@ class Engine:
         if not more or waited >= config.deadline or call.dropped:
             if call.tries > 1:
                 error.add_note(f"given up after {call.tries} tries in {waited:.1f} s")
+            if wire in ("connect", "dns", "tls") and not self._answered:
+                error.add_note(_WHERE)
             self.settle(call, CancelledError() if call.dropped else error)
             return
         call.scope.progress.retried()

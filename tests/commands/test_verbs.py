@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from s3nb import S3, AccessDenied, BulkError, Results, S3GetObject, S3Object, commands
+from s3nb import S3, AccessDenied, BulkError, Results, S3GetObject, S3Object, TransferConfig, commands
 from s3nb.commands.results import Plan, PresignedURL, as_json
 from s3nb.jobs import partial_of
 from s3nb.testing import Fault, MemoryWire
@@ -569,3 +569,9 @@ def test_interrupted_or_cancelled_many_operations_keep_what_is_done(wire: Memory
         with pytest.raises(KeyboardInterrupt) as caught:
             s3.get_many(["dir/c.csv", "a.txt", "dir/b.txt"])
         assert sorted(o.text for o in partial_of(caught.value).ok) == ["alpha\n", "beta\n"]
+
+
+def test_lines_do_not_wait_a_minute_for_an_address_that_may_be_wrong(do: Do) -> None:
+    _session_of(do).options["config"] = TransferConfig(max_requests=7)
+    config = _session_of(do).client()._config
+    assert (config.max_requests, config.first_patience, config.patience) == (7, 10.0, TransferConfig().patience)

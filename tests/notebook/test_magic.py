@@ -102,6 +102,13 @@ def test_errors_of_s3_are_short_and_debug_shows_them_whole(ipython: Any, capsys:
     assert "task.py" in capsys.readouterr().out
 
 
+def test_a_wrong_address_is_said_with_what_to_look_at(ipython: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ipython.run_cell("%s3 ls s3://somewhere --endpoint-url http://no-such-host.invalid")
+    short = capsys.readouterr().out
+    assert "is the endpoint right?" in short
+    assert "Traceback" not in short
+
+
 def test_what_came_is_kept_when_some_fail(
     ipython: Any, stored: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
