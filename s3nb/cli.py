@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from s3nb import commands, plain
+from s3nb.commands.hints import hint
 from s3nb.commands.looking import Contents
 from s3nb.commands.results import as_json
 from s3nb.commands.shells import answers
@@ -52,7 +53,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except (S3Error, OSError) as exc:
         if debug:
             traceback.print_exc()
-        print(f"s3nb: {exc}", *getattr(exc, "__notes__", ()), sep="\n  ", file=sys.stderr)
+        advice = hint(exc, "s3nb")
+        print(
+            f"s3nb: {exc}", *getattr(exc, "__notes__", ()), *([advice] if advice else []), sep="\n  ", file=sys.stderr
+        )
         return FAILED
     except KeyboardInterrupt as exc:
         done = getattr(exc, "s3nb_partial", None)

@@ -93,7 +93,10 @@ FLOORS = [
     ("commands.parser", "commands.results"),
     ("commands.session",),
     ("commands.looking", "commands.complete"),
-    ("commands.shells",),
+    (
+        "commands.hints",
+        "commands.shells",
+    ),
     ("commands.moving", "commands.here"),
     ("commands.table",),
     ("commands",),

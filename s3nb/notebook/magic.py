@@ -21,6 +21,7 @@ from traitlets import Bool, CFloat, CInt, Enum, TraitError, Unicode, validate
 
 from s3nb import bars, commands
 from s3nb.commands.complete import Completer
+from s3nb.commands.hints import hint
 from s3nb.commands.looking import Contents
 from s3nb.config import TransferConfig
 from s3nb.errors import BulkError, S3Error
@@ -232,10 +233,12 @@ def _title(line: str) -> str:
 
 
 def _left(error: S3Error) -> str:
-    """Return the line that says where the rest is, when some failed."""
+    """Return the lines that say what to do, and where the rest is when some failed."""
+    advice = hint(error, "%s3")
+    advice = f"\n  {advice}" if advice else ""
     if not isinstance(error, BulkError):
-        return ""
-    return f"\n{plural(len(error.ok), 'object')} done; {LAST} has .ok, .failed and .retry()"
+        return advice
+    return f"{advice}\n{plural(len(error.ok), 'object')} done; {LAST} has .ok, .failed and .retry()"
 
 
 def _short(error: BaseException, more: str = "") -> BaseException:

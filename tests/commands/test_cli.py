@@ -84,6 +84,7 @@ def test_all_bytes_go_through_a_slow_pipe(shell: str, unbuffered: str) -> None:
         (["info", "ROOT/none"], 1, "NotFound"),
         (["get_many", "ROOT/none", "ROOT/neither"], 1, "2 objects of 2 failed"),
         (["ls", "s3://no-such-bucket-here"], 1, "NoSuchBucket"),
+        (["ls", "s3://no-such-bucket-here"], 1, "s3nb config shows what is in force"),
         (["put_many", "no-such-file", "--to", "ROOT"], 1, "no-such-file"),
         (
             ["ls", "not-a-url"],
