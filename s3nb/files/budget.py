@@ -33,7 +33,11 @@ class Budget:
     @property
     def held(self) -> int:
         """Bytes that are taken."""
-        return self._held - sum(tuple(self._given))
+        while True:
+            try:
+                return self._held - sum(self._given)
+            except RuntimeError:  # a finaliser has given while they were counted
+                continue
 
     @property
     def tight(self) -> bool:

@@ -199,11 +199,11 @@ class Compressed(Abortable):
     """An object that is compressed while it is written. An abort writes nothing, not even a trailer."""
 
     def __init__(self, codec: str, file: Abortable, level: int | None) -> None:
+        self._gate = _Gate(file)
+        self._codec = _open(codec, self._gate, "wb", level)  # raises for a level that it has not
         super().__init__(file.name, on_error=file._on_error, commit="explicit" if file._explicit else "close")
         self.mode = file.mode
         self._below = file
-        self._gate = _Gate(file)
-        self._codec = _open(codec, self._gate, "wb", level)
 
     def __repr__(self) -> str:
         return f"<Compressed {self._below!r}>"

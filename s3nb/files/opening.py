@@ -229,15 +229,13 @@ def open(
         if decode_content:
             found = "" if remote.headers is None else remote.headers.get("content-encoding", "")
             codec = _CODINGS.get(found.lower(), codec)
-        if codec:
-            below = Decompressed(codec, below)
     else:
         below = ask.writable(_quoted(if_match))
-        if codec:
-            below = Compressed(codec, below, compression_level)
-    if asked.binary:
-        return below
     try:
+        if codec:
+            below = Compressed(codec, below, compression_level) if asked.writes else Decompressed(codec, below)
+        if asked.binary:
+            return below
         strict = os.environ.get("S3NB_STRICT_TEXT", "") not in ("", "0") if strict is None else strict
         bare = asked.text in ("w", "x", "a") and encoding is None and errors is None and newline is None
         return S3TextFile(

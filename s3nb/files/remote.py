@@ -556,12 +556,14 @@ class Remote:
         while True:
             with self._lock:
                 segment = self._find(position)
-                if segment is not None and segment.at > position and self._ready_for(segment, stop):
-                    at = bisect_right(segment.ends, position)
-                    data, end = segment.pieces[at], segment.ends[at]
-                    segment.used = self._uses = self._uses + 1
-                    segment.reached = max(segment.reached, min(end, stop))
-                    return end - len(data), data
+                if segment is not None:
+                    with segment.lock:  # `verify` takes back what nobody was given
+                        if segment.at > position and self._ready_for(segment, stop):
+                            at = bisect_right(segment.ends, position)
+                            data, end = segment.pieces[at], segment.ends[at]
+                            segment.used = self._uses = self._uses + 1
+                            segment.reached = max(segment.reached, min(end, stop))
+                            return end - len(data), data
             if segment is None:
                 self.plan(position, stop, note=False)
             else:

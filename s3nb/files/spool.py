@@ -35,6 +35,7 @@ class S3Spool(Abortable):
         self._appends = "a" in mode
         self._file: BinaryIO = cast(BinaryIO, io.BytesIO())
         self._on_disk = False
+        self._failed: BaseException | None = None
 
     def load(self, reader: S3Reader) -> None:
         """Fill it with an object."""
@@ -123,12 +124,16 @@ class S3Spool(Abortable):
                 raise TypeError("a bytes-like object is required, not 'str'")
             if not memoryview(data).nbytes:
                 return 0
-            if self._appends:
-                self._file.seek(0, 2)
-            self._dirty = True
-            count = self._file.write(data)
-            if not self._on_disk and self._file.tell() > IN_MEMORY:
-                self._roll()
+            try:
+                if self._appends:
+                    self._file.seek(0, 2)
+                self._dirty = True
+                count = self._file.write(data)
+                if not self._on_disk and self._file.tell() > IN_MEMORY:
+                    self._roll()
+            except (OSError, MemoryError) as exc:
+                self._failed = exc  # no room: what is here is not what was meant, and must not replace what is there
+                raise
             return count
 
     def writelines(self, lines: Iterable[Any], /) -> None:
@@ -176,6 +181,8 @@ class S3Spool(Abortable):
 
     def _publish(self) -> Stored | None:
         try:
+            if self._failed is not None:
+                raise self._failed
             if not self._dirty:
                 return None
             writer = self._make_writer()

@@ -37,6 +37,7 @@ class Abortable(io.BufferedIOBase):
 
     _finalizing = False  # CPython sets it before the close() of a finaliser (Modules/_io/iobase.c)
     _pid = 0
+    _over = True  # until it is made
     name: Any = ""
     mode = "wb"
     stored: Stored | None = None

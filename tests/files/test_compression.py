@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from s3nb import open_many
-from s3nb.files import compress
+from s3nb.files import compress, writer
 
 from .conftest import Memory
 
@@ -148,3 +148,13 @@ def test_many_in_text_and_what_goes_wrong(memory: Make) -> None:
             list(open_many(bad, client=m.client))
     with pytest.raises(ValueError, match="writes"):
         open_many([], "wb")
+
+
+@pytest.mark.parametrize("level", [99, "high"])
+def test_a_level_that_no_codec_has_leaves_no_file_open(level: Any, memory: Make) -> None:
+    m = memory({"k": b"before"})
+    with pytest.raises((ValueError, TypeError)) as caught:
+        m.open("k", "wb", compression="gzip", compression_level=level)
+    assert caught.tb is not None  # and with it all that is not closed
+    assert [f for f in list(writer._alive) if not f.closed and f.name == "s3://bkt/k"] == []
+    assert m.wire.body("bkt", "k") == b"before"

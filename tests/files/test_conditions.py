@@ -377,3 +377,24 @@ def test_what_plus_modes_have(memory: Make) -> None:
     f.abort()
     with pytest.raises(ValueError, match="closed"):
         f.read()
+
+
+def test_a_copy_that_the_disk_has_no_room_for_does_not_replace_the_object(
+    memory: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m = memory({"k": b"before"})
+    monkeypatch.setattr(spool, "IN_MEMORY", 10)
+
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", Full)
+    for mode, text in (("r+b", bytes(20)), ("w+", "x" * 20)):
+        f = m.open("k", mode)
+        with pytest.raises(OSError, match="no space"):
+            f.write(text)
+            f.flush()
+        with pytest.raises(OSError, match="no space"):
+            f.close()
+    assert m.wire.body("bkt", "k") == b"before"
