@@ -97,7 +97,7 @@ $(VENV)/.lab: $(VENV)/.demo
 
 # what browser.js is checked with; the package itself has no use for node
 node_modules/.done: package.json
-	@echo "installing TypeScript's checker and axe"
+	@echo "installing TypeScript's checker, eslint and axe"
 	-@npm install --silent --no-package-lock --no-audit --no-fund && touch $@
 
 comma := ,

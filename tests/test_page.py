@@ -31,3 +31,8 @@ def test_the_pure_functions() -> None:
 
 def test_the_types() -> None:
     run("node", "node_modules/typescript/bin/tsc", "-p", "tests/js")
+
+
+def test_the_lint() -> None:
+    """No HTML and no code is made of strings; no name is left over."""
+    run("node", "node_modules/eslint/bin/eslint.js", "--config", "tests/js/eslint.config.js", "s3nb/notebook")
