@@ -64,7 +64,7 @@ FLOORS = [
     ("metaflow",),
     ("session",),
     ("files.plan", "files.budget", "files.address", "files.hints"),
-    ("files.upload",),
+    ("files.upload", "files.proof"),
     ("files.remote", "files.writer"),
     ("files.reader", "files.text", "files.compress"),
     ("files.spool",),

@@ -64,7 +64,11 @@ class S3Reader(io.BufferedIOBase):
 
     @property
     def verified(self) -> str | None:
-        """By which digest the bytes were compared with S3's: of an object that came in one piece; None of a larger one."""
+        """By which digest all bytes were found to be S3's: ``"crc32"``, ``"etag"`` (MD5), ...; None if not, or not yet.
+
+        Compared when an object came in one piece, and when it was read from its first byte to its last; the read that
+        gives out the last ones raises `IntegrityError` if they differ.
+        """
         return self._remote.verified
 
     @property
@@ -289,7 +293,7 @@ class S3Reader(io.BufferedIOBase):
             self._pos += len(data)
             if self._pos >= stop:
                 break
-            self._block_start, self._block = self._remote.piece(self._pos, stop)
+            self._have(*self._remote.piece(self._pos, stop))
         self._remote.served += stop - start
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -297,8 +301,14 @@ class S3Reader(io.BufferedIOBase):
         """Plan for bytes up to ``stop``, and get the piece that holds the position."""
         remote = self._remote
         self._moved()
+        remote.prepare(self._pos, stop)
         remote.plan(self._pos, stop)
-        self._block_start, self._block = remote.piece(self._pos, upto)
+        self._have(*remote.piece(self._pos, upto))
+
+    def _have(self, start: int, block: bytes) -> None:
+        """Take a piece to give out."""
+        self._remote.prove(start, block)
+        self._block_start, self._block = start, block
 
     def _moved(self) -> None:
         """Tell the planner how far the last run was read."""
@@ -316,10 +326,14 @@ class S3Reader(io.BufferedIOBase):
             view[:] = self._block[at : at + size]
         elif size >= plan.BIG_READ:
             self._moved()
+            remote.prepare(start, start + size)
             remote.fill([(view, start)], note=True)
+            remote.prove(start, view)
         else:
             self._load(start + size, start + size)
-            self._block_start, self._block = remote.read_into(view, start, (self._block_start, self._block))
+            last = remote.read_into(view, start, (self._block_start, self._block))
+            remote.prove(start, view)
+            self._have(*last)
         self._pos += size
         remote.served += size
 

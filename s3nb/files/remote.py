@@ -18,22 +18,26 @@ import weakref
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
-from s3nb.checksum import SIZE, expected, whole
+from s3nb.checksum import SIZE, Expected, expected, of_etag, whole
 from s3nb.core import Core
 from s3nb.errors import ClientClosed, IntegrityError, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.files import hints, plan
 from s3nb.files.budget import MEMORY
 from s3nb.files.plan import Access, Link, Range
+from s3nb.files.proof import Proof, comparable
 from s3nb.ranges import KIB, MIB, parse_content_range
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Call, Engine, Scope
+from s3nb.transfer.fetch import WITH_CHECKSUM
 from s3nb.wire import Headers, Reply, Request, Sink
 
 _SLICE = 0.2  # seconds between looks of a waiting reader: at Ctrl-C, and at requests that do not begin
 _NEVER = 1 << 62
+_NO_MD5 = " (if the ETags of this server are no MD5s: TransferConfig(verify=False))"
+_ANSWER = 10.0  # seconds that the last read waits for S3 to tell its sum
 _DOUBTS = 3  # times that an object is fetched if its bytes are not those of its digest
 _SEVERED = MIB  # bytes still to come that are worth a new connection
 _OPENING_SEVERED = 512 * KIB
@@ -168,6 +172,7 @@ class Remote:
         self._whole = False
         self.verified: str | None = None  # by which digest the whole object was found to be right
         self._doubts = 0
+        self._proof: Proof | None = None
         self._hints: hints.Columns | None = None
         self._hinted = not (self.tail and key.lower().endswith(".parquet"))
         self._uses = 0
@@ -219,9 +224,9 @@ class Remote:
             start, stop, total = found
             if total is None:
                 raise self._wrong("the reply does not say how large the object is")
-            expected = (max(0, total - plan.TAIL), total) if get.kind == "tail" else (0, min(segment.stop, total))
-            if (start, stop) != expected:
-                raise Again(self._wrong(f"asked for bytes {expected[0]}-{expected[1] - 1}, got {start}-{stop - 1}"))
+            wanted = (max(0, total - plan.TAIL), total) if get.kind == "tail" else (0, min(segment.stop, total))
+            if (start, stop) != wanted:
+                raise Again(self._wrong(f"asked for bytes {wanted[0]}-{wanted[1] - 1}, got {start}-{stop - 1}"))
         elif status == 206:
             raise Again(self._wrong("a partial reply does not say which part it is"))
         else:
@@ -250,6 +255,11 @@ class Remote:
                 if self.pin:
                     self.pinned = version
             self._edge = stop if start == 0 else 0
+        if start == 0 and stop < total and self.access.kind in ("auto", "sequential") and self.core.config.verify:
+            told = expected(headers)
+            if status == 206 and told.kind != "etag" and headers.get("x-amz-checksum-type") != "FULL_OBJECT":
+                told = of_etag(headers)  # it may be the sum of the range
+            self._proof = Proof(total, told if comparable(told, total) else None)
         self.opened.set()
 
     def empty(self, headers: Headers) -> None:
@@ -293,7 +303,8 @@ class Remote:
         if found == want.value:
             self.verified = want.kind
             return
-        error = self._wrong(f"the bytes that came have {want.kind} {found}, S3 says {visible(want.value, 80)}")
+        error = self._wrong(f"the bytes that came have {want.kind} {found}, S3 says {visible(want.value, 80)}"
+                            + (_NO_MD5 if want.kind == "etag" else ""))  # fmt: skip
         self._doubts += 1
         if segment.reached > segment.start or self._doubts >= _DOUBTS:
             raise error
@@ -301,6 +312,60 @@ class Remote:
         segment.ends.clear()
         segment.at = segment.start
         raise Again(error)
+
+    def prepare(self, start: int, stop: int) -> None:
+        """Ask S3 for the sum of all bytes, if somebody who has read all of them so far wants those up to ``stop``."""
+        proof = self._proof
+        if proof is None or start > proof.at or not proof.due(stop):
+            return
+        query = () if self.pinned is None else (("versionId", self.pinned),)
+        request = Request(
+            "HeadObject", "HEAD", self.bucket, self.key, query=query, headers=(*WITH_CHECKSUM, *self.every)
+        )
+        self.requests += 1
+        scope = self._ready()
+        told: Future[Expected] = Future()
+        proof.asked = told
+
+        def answered(done: Future[Headers]) -> None:
+            want = SIZE
+            if done.exception() is None and done.result().get("etag") == self.etag:
+                want = expected(done.result())
+            told.set_result(want if comparable(want, 0) and want.kind != "etag" else SIZE)
+
+        scope.engine.request(scope, request, lambda reply: reply.headers).add_done_callback(answered)
+
+    def prove(self, start: int, data: bytes | memoryview) -> None:
+        """Take bytes at ``start`` that are about to be given out; raise if with them the object is not the one in S3."""
+        proof = self._proof
+        if proof is None:
+            return
+        if proof.error is not None:
+            raise proof.error
+        if not proof.add(start, data) or not proof.able:
+            self._proof = None
+        elif proof.at == proof.size:
+            self._judge(proof)
+
+    def _judge(self, proof: Proof) -> None:
+        if proof.want is None and proof.asked is not None:
+            try:
+                proof.know(proof.asked.result(_ANSWER))
+            except TimeoutError:
+                pass  # not verified, as `verified` says
+        want = proof.want
+        if want is None or not proof.able:
+            self._proof = None
+            return
+        found = proof.found()
+        if found != want.value:
+            proof.error = self._wrong(
+                f"{want.kind} of what was read is {found}, S3 has {visible(want.value, 80)}: what was read before is not to be "
+                "trusted either" + (_NO_MD5 if want.kind == "etag" else "")
+            )
+            raise proof.error
+        self.verified = want.kind
+        self._proof = None
 
     @property
     def _where(self) -> str:
@@ -720,6 +785,7 @@ class Remote:
         self._lock = threading.RLock()
         self._arrived = threading.Condition()
         self._scope = None
+        self._proof = None  # the answer may be on its way to the parent
         for segment in list(self._segments):
             segment.lock = threading.Lock()
             segment.calls, segment.winner, segment.error = [], None, None

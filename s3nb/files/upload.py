@@ -2,9 +2,9 @@
 
 Strategy. Nothing is sent before there is more than one part: a file that stays below is one PUT, at its end. Then the
 upload is begun, and each part is hashed and sent by others while the next one is filled; nobody waits for the reply that
-begins it but the parts. A connection may be slow, so the first parts are small and many: they are spread over as many
-connections as soon as they are there. Whoever brings bytes waits while too many are under way. The object comes into
-being by the last request or not at all.
+begins it but the parts. A connection may be slow, so parts are small and many; all alike, as who verifies the object later
+needs to know where they end. Whoever brings bytes waits while too many are under way. The object comes into being by the
+last request or not at all.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored
 from s3nb.wire import Body, Reply, Request
 from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
 
-PART = 8 * MIB
-EARLY, EARLY_PART = 16, 5 * MIB  # parts after the first that are cut smaller, and their bytes
+PART = 6 * MIB
 WAYS = 16  # parts under way at once
 SURE_WAYS = 8  # of them, however large they are
 UNDER_WAY = 96 * MIB  # bytes of the others
@@ -44,10 +43,8 @@ class Parts:
     def __init__(self, part_size: int = PART, *, equal: bool = False, size_hint: int | None = None) -> None:
         self.size = part_size
         self.equal = equal
-        self.early = not equal and part_size == PART
         if size_hint is not None:
             self.size = max(part_size, upload_part_size(size_hint, part_size))
-            self.early = self.early and self.size == PART
 
     def of(self, number: int) -> int:
         """Return the size of part ``number``, which may be shorter only at the end."""
@@ -57,8 +54,6 @@ class Parts:
                 if self.equal
                 else f"longer than {MAX_PARTS} parts hold"
             )
-        if self.early and 1 < number <= 1 + EARLY:
-            return EARLY_PART
         return self.size if self.equal else stream_part_size(number, self.size)
 
 
@@ -108,7 +103,8 @@ class Upload(Sender):
         """Begin a multipart upload: one request, for which nobody waits but the parts. A refusal is said at the next call."""
         headers = [*self.place.headers, *self._every]
         if self.core.config.upload_checksum:
-            headers.append(("x-amz-checksum-algorithm", "CRC32"))
+            # of all bytes, not of the parts' sums: so that it can be compared with as the object is read
+            headers += [("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "FULL_OBJECT")]
         request = Request(
             "CreateMultipartUpload",
             "POST",

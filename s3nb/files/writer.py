@@ -151,7 +151,7 @@ class S3Writer(Abortable):
     """An object in S3, opened for writing. Made by `s3nb.open`.
 
     What is written goes to S3 in parts, several at once, while writing goes on; at most some 100 MiB are in memory. An
-    object of no more than one part (8 MiB) is one request, at the end. The new content is there, all at once,
+    object of no more than one part (6 MiB) is one request, at the end. The new content is there, all at once,
     when `close` returns.
 
     Attributes

@@ -24,7 +24,7 @@ from s3nb.transfer.journal import Sum
 from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Reply, Request
 
-_USUAL = (8, 16, 5, 10, 15, 25, 32, 50, 64, 100, 128, 256, 512)  # MiB of a part
+_USUAL = (8, 16, 6, 5, 10, 15, 25, 32, 50, 64, 100, 128, 256, 512)  # MiB of a part
 ROUNDS = 3  # of fetching again: what comes may be wrong again, in another place
 _SEVERAL = 100  # parts of several sizes that are asked for one by one
 _REPAIR = 4 * 1024 * 1024  # bytes of a range that is fetched once more
