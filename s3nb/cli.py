@@ -55,7 +55,11 @@ def main(words: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         advice = hint(exc, "s3nb")
         print(
-            f"s3nb: {exc}", *getattr(exc, "__notes__", ()), *([advice] if advice else []), sep="\n  ", file=sys.stderr
+            f"s3nb: {exc}",
+            *map(visible_lines, getattr(exc, "__notes__", ())),
+            *([advice] if advice else []),
+            sep="\n  ",
+            file=sys.stderr,
         )
         return FAILED
     except KeyboardInterrupt as exc:

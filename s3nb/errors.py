@@ -279,10 +279,12 @@ class BulkError(S3Error):
 
     @property
     def ok(self) -> list[Any]:
+        """What was done, in order, without what failed."""
         return [r for r in self.results if not isinstance(r, BaseException)]
 
     @property
     def failed(self) -> list[S3Error]:
+        """The errors, in the order of what they are about; each with ``key`` and ``url``."""
         return [r for r in self.results if isinstance(r, S3Error)]
 
     def retry(self) -> Any:

@@ -205,7 +205,7 @@ def _state(now: Snapshot) -> str:
 
 def _objects(now: Snapshot, over: int) -> str:
     if now.total is None:
-        return f"{over:,} of {now.so_far:,}+ objects"
+        return f"{over:,} of {now.so_far:,}+ objects" if now.so_far else "0 objects"
     return f"{over:,}/{now.total:,} object" + ("" if now.total == 1 else "s")
 
 

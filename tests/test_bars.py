@@ -65,6 +65,7 @@ def test_objects_bytes_rate_and_what_did_not_go_straight_are_said_at_once() -> N
 
 
 def test_a_total_that_is_not_known_yet_says_what_has_come() -> None:
+    assert Meter().look(snapshot(total=None, so_far=0)).objects == "0 objects"
     view = Meter().look(snapshot(done=310, total=None, so_far=12345, elapsed=20.0))
     assert (view.objects, view.share, view.percent, view.clock) == ("310 of 12,345+ objects", None, "", "20 s")
 

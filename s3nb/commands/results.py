@@ -94,7 +94,7 @@ class Usage:
 
     def __str__(self) -> str:
         rows = [(size_text(size), plural(count, "object"), visible(url, 100)) for url, count, size in self.rows]
-        if len(self.rows) != 1:
+        if not self.rows or self.rows[-1][1:] != (self.count, self.size):  # a single prefix says it itself
             rows.append((size_text(self.size), plural(self.count, "object"), "in all"))
         return "\n".join(columns(rows, (True, True, False)))
 

@@ -51,15 +51,18 @@ class S3Reader(io.BufferedIOBase):
 
     @property
     def size(self) -> int:
+        """Bytes of the object as opened."""
         return self._remote.size or 0
 
     @property
     def etag(self) -> str | None:
+        """ETag of the object as opened, without quotes: what is read is of this and no other."""
         etag = self._remote.etag
         return None if etag is None else etag.strip('"')
 
     @property
     def version_id(self) -> str | None:
+        """Version of the object as opened; None in a bucket without versions."""
         return self._remote.version_id
 
     @property

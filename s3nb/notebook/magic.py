@@ -244,7 +244,7 @@ def _left(error: S3Error) -> str:
 def _short(error: BaseException, more: str = "") -> BaseException:
     """Return the error so that IPython shows it without a traceback; its text is safe to print."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    text += "".join(f"\n  {note}" for note in getattr(error, "__notes__", ())) + more
+    text += "".join(f"\n  {visible_lines(note)}" for note in getattr(error, "__notes__", ())) + more
     error._render_traceback_ = lambda: text.split("\n")  # type: ignore[attr-defined]
     return error
 

@@ -193,6 +193,8 @@ def test_du_adds_up(do: Do) -> None:
     assert (used.count, used.size, used.rows) == (3, 2013, [("s3://box/dir/", 3, 2013)])
     assert [row[0] for row in do("du -d s3://box").rows] == ["s3://box/dir/", "s3://box/"]
     assert "2.0 KiB  3 objects  s3://box/dir/" in str(used)
+    assert str(do("du -d s3://box/dir")).endswith("s3://box/dir/")  # its sum is not said twice
+    assert str(do("du s3://box/dir s3://box/dir")).endswith("in all")
 
 
 def test_info_get_cat_head(do: Do) -> None:
