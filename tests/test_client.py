@@ -547,8 +547,9 @@ def test_copies_keep_bytes_type_and_metadata(s3: S3) -> None:
     s3.move("c1", "moved")
     assert not s3.exists("c1")
     assert s3.get("moved").blob == b"x"
-    with pytest.raises(ObjectNotFound):
+    with pytest.raises(ObjectNotFound, match="/none: NoSuchKey") as caught:
         s3.copy("none", "x")
+    assert caught.value.url == s3.root + "/none"  # the source is not there, not the target
     with pytest.raises(InvalidURL, match="same"):
         s3.move("moved", "moved")
 

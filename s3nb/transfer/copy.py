@@ -130,7 +130,16 @@ class CopyTask(Task):
             # perhaps over 5 GiB, which one request does not copy: ask how large it is
             self._ask(self._look(), lambda reply: reply, lambda head: self._sized(head, error))
         else:
-            self.fail(error)
+            self.fail(self._about(error))
+
+    def _about(self, error: BaseException) -> BaseException:
+        """Return an error that names the source where S3, asked to write the target, misses the source."""
+        if not isinstance(error, S3Error) or error.code not in ("NoSuchKey", "NoSuchVersion"):
+            return error
+        return from_reply(
+            operation=error.operation, bucket=self.source.bucket, key=self.source.key, status=error.status,
+            code=error.code, message="", request_id=error.request_id,
+        )  # fmt: skip
 
     def _sized(self, done: Future[Reply], first: BaseException) -> None:
         error = done.exception()

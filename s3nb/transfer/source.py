@@ -174,6 +174,6 @@ def source_of(value: Any) -> Source:
     except TypeError:
         pass
     raise InvalidObject(
-        f"cannot upload a {type(value).__name__}: expected str, bytes, a buffer, a binary file or a path; "
+        f"cannot upload {type(value).__name__}: expected str, bytes, a buffer, a binary file or a path; "
         "for other values choose an encoding, such as json.dumps or pickle.dumps"
     )
