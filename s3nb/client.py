@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -184,7 +185,11 @@ class S3:
         self._store.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_core"):  # else the constructor has raised
+        if not hasattr(self, "_core"):  # the constructor has raised
+            return
+        if sys.is_finalizing():
+            self._store.close()  # threads have stopped wherever they were, with the locks that they held
+        else:
             self.close()
 
     def __repr__(self) -> str:

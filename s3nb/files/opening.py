@@ -231,6 +231,7 @@ def open(
             codec = _CODINGS.get(found.lower(), codec)
     else:
         below = ask.writable(_quoted(if_match))
+    below._owner = client  # kept from being collected, and closed, while the file is open
     try:
         if codec:
             below = Compressed(codec, below, compression_level) if asked.writes else Decompressed(codec, below)

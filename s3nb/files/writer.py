@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import sys
 import tempfile
 import threading
 import warnings
@@ -110,7 +111,8 @@ class Abortable(io.BufferedIOBase):
         if self._over:
             return
         self._over = True
-        if self._pid == os.getpid():
+        # At the very end no thread starts any more (CPython 3.11 waits for it for ever), and no reply would come.
+        if self._pid == os.getpid() and not sys.is_finalizing():
             # Elsewhere, as this may be the collector, at work in a thread that holds the very locks that an abort needs.
             try:
                 threading.Thread(target=self._discard, args=(None,), name="s3nb-abort", daemon=True).start()
@@ -431,9 +433,15 @@ _alive: weakref.WeakSet[Abortable] = weakref.WeakSet()
 
 def abort_at_exit() -> None:
     """Abort the files that are still open for writing when the interpreter ends, while requests can still be made."""
+    errors = []
     for file in list(_alive):
         if not file.closed:
-            file.abort()
+            try:
+                file.abort()
+            except Exception as exc:  # the others are aborted all the same
+                errors.append(exc)
+    if errors:
+        raise errors[0]
 
 
 def _after_fork() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pathlib
@@ -15,6 +16,7 @@ import s3nb
 from s3nb import S3, IsADirectory, open
 from s3nb.files import address as addresses
 from s3nb.files import opening
+from s3nb.testing import MemoryWire
 
 from .conftest import Memory
 
@@ -258,3 +260,15 @@ def test_modes_in_any_order(mode: str) -> None:
     assert found.kind in mode
     assert found.plus == ("+" in mode)
     assert found.binary == ("b" in mode)
+
+
+def test_a_client_that_only_the_file_knows_lives_as_long_as_it(tmp_path: Path) -> None:
+    wire = MemoryWire({"bkt": {"k": bytes(3_000_000)}})
+    with open("s3://bkt/k", "rb", client=S3(tmp_path, wire=wire)) as f:
+        gc.collect()
+        assert len(f.read()) == 3_000_000
+    for mode in ("wb", "w+b"):
+        with open("s3://bkt/new", mode, client=S3(tmp_path, wire=wire)) as f:
+            gc.collect()
+            f.write(mode.encode())
+        assert wire.body("bkt", "new") == mode.encode()

@@ -560,3 +560,35 @@ def test_a_forked_child_leaves_the_parents_writer_alone(at: str, inside: Bucket)
         assert os.waitpid(child, 0)[1] == 0
         f.write(b"end")
     assert inside.get("k") == bytes(9 * MIB) + b"end"
+
+
+@pytest.mark.parametrize("fate", ["found by nobody", "behind one that does not abort"])
+def test_W19_a_file_that_outlives_everything_does_not_hold_up_the_end(fate: str) -> None:
+    """CPython 3.11 waits for ever for a thread that is started once the interpreter is ending."""
+    code = f"""
+import tempfile
+from s3nb import S3, open
+from s3nb.files import writer
+from s3nb.testing import MemoryWire
+
+wire = MemoryWire({{"bkt": {{}}}})
+client = S3(tempfile.mkdtemp(), wire=wire)
+f = open("s3://bkt/k", "wb", client=client)
+f.write(b"x")
+writer._alive.clear()
+if {fate!r} != "found by nobody":
+    class Broken(writer.Abortable):
+        def _discard(self, error):
+            print("broken")
+            raise ValueError("broken")
+
+    broken = Broken("s3://bkt/broken")
+    writer._alive = [broken, f]
+    import atexit
+    atexit.unregister(writer.abort_at_exit)
+    atexit.register(lambda: print(f.closed))
+    atexit.register(writer.abort_at_exit)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ([] if fate == "found by nobody" else ["broken", "True"])
