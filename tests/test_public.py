@@ -20,7 +20,12 @@ def _signature(thing: Any) -> str:
         found = inspect.signature(thing)
     except (TypeError, ValueError):
         return "(...)"
-    bare = [p.replace(annotation=inspect.Parameter.empty) for p in found.parameters.values()]
+    bare = []
+    for parameter in found.parameters.values():
+        value = parameter.default
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = ...  # sizes and times may be tuned
+        bare.append(parameter.replace(annotation=inspect.Parameter.empty, default=value))
     return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
