@@ -207,10 +207,26 @@ def translate(pattern: str) -> str:
             if end == -1:
                 out.append(r"\[")
                 continue
-            inner = pattern[i:end].replace("\\", "\\\\").replace("[", r"\[")
+            inner = pattern[i:end]
             negated = inner[:1] in ("!", "^")
-            out.append(f"[^/{inner[1:]}]" if negated else f"[{inner}]")
+            chars = _class(inner[1:] if negated else inner)
+            out.append(f"[^/{chars}]" if negated else f"[{chars}]" if chars else "(?!)")
             i = end + 1
         else:
             out.append(re.escape(char))
     return "(?s:" + "".join(out) + ")"
+
+
+def _class(inner: str) -> str:
+    """Return characters and ranges of a class as a regular expression has them; a range that runs backwards holds nothing."""
+    out = []
+    i = 0
+    while i < len(inner):
+        if inner[i + 1 : i + 2] == "-" and i + 2 < len(inner):
+            if inner[i] <= inner[i + 2]:
+                out.append(f"{re.escape(inner[i])}-{re.escape(inner[i + 2])}")
+            i += 3
+        else:
+            out.append(re.escape(inner[i]))
+            i += 1
+    return "".join(out)

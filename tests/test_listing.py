@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import random
+import re
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -141,8 +143,6 @@ def test_any_keys_are_listed_once_and_in_order(
 @pytest.mark.parametrize("pattern", ["year=2024/month=0[1-3]/**", "*/month=02/day=01/00?.parquet", "year=2025*/*/*/000.parquet",
                                      "**/day=05/*", "*", "year=2024/*/*"])  # fmt: skip
 def test_a_pattern_finds_what_matches_and_lists_less(pattern: str, tmp_path: Path) -> None:
-    import re
-
     keys = in_order(KEYS["days"])
     wire, s3 = memory(tmp_path, keys)
     expected = [k for k in keys if re.fullmatch(translate(pattern), k)]
@@ -161,6 +161,14 @@ def test_what_cannot_match_is_passed_over() -> None:
     assert skip("in/z/b/c.txt") == "in/z/\U0010ffff"
     assert skip("in/a1/b/c/d") == "in/a1/b/c/\U0010ffff"
     assert skipper("in/", "**/x") is None
+
+
+@pytest.mark.parametrize("pattern", ["[b-a]", "[]", "[a&&b]", "[+--]", "[a||b]", "[[:a]", "[!a-c]", "[\\d]", "[]a]", "[!]a]", "[a-]",
+                                     "[~~]", "[a", "[c-ax]"])  # fmt: skip
+def test_classes_of_characters_are_those_of_a_shell(pattern: str) -> None:
+    chars = [chr(code) for code in range(32, 127) if chr(code) != "/"]
+    ours = [c for c in chars if re.fullmatch(translate(pattern), c)]
+    assert ours == [c for c in chars if fnmatch.fnmatchcase(c, pattern)]
 
 
 def test_a_server_that_ignores_start_after_is_listed_to_its_end_all_the_same(tmp_path: Path) -> None:
