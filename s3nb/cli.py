@@ -93,7 +93,7 @@ def _run(words: Sequence[str], session: commands.Session) -> int:
     except BulkError as exc:
         if command.json:
             _show(exc.results, True)
-        else:
+        elif exc.ok:
             _show(Results(exc.ok), False)  # the failures are named on the other stream
         raise
     return DONE

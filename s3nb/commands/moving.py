@@ -121,7 +121,7 @@ def _run_get_all(here: Here, to: Any, dry_run: bool) -> Results | Plan:
 
 
 def _put(parser: Parser) -> None:
-    parser.take("key", "key", "key or s3:// URL", metavar="KEY")
+    parser.take("key", "key", "key or s3:// URL; with a slash at its end, FILE is put below it", metavar="KEY")
     parser.take(
         "source", "local", "a local file (- is standard input); a $value is stored itself", metavar="FILE", nargs="?"
     )
@@ -148,7 +148,9 @@ def _run_put(
         )
     s3, (name,) = here.at(key)
     headers = {"x-amz-storage-class": storage_class} if storage_class else None
-    value = _stored(given[0]) if source is not None else given[0]
+    value = _stored(here, given[0]) if source is not None else given[0]
+    if isinstance(value, Path) and isinstance(name, str) and name.endswith("/"):
+        name += value.name  # below it, as cp does
     return s3.put(
         name,
         value,
@@ -160,11 +162,16 @@ def _run_put(
     )
 
 
-def _stored(source: Any) -> Any:
+def _stored(here: Here, source: Any) -> Any:
     """Return what a word or a value stands for: a word names a file, a value is what is stored."""
     if not isinstance(source, str):
         return source
     if isinstance(source, Word) and source.filled:
+        if len(source) < 4096 and "\0" not in source and os.path.isfile(source):
+            raise here.usage(
+                f"{visible(repr(str(source)), 100)} is the name of a file: store the file with {{Path(...)}}, or these characters "
+                "with --text"
+            )
         return str(source)
     return sys.stdin.buffer if source == "-" else Path(source)
 

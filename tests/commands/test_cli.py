@@ -103,6 +103,7 @@ def test_failures_are_told_on_stderr_and_by_a_status(
     assert cli.main([w.replace("ROOT", shell) for w in words]) == status
     shown = capsys.readouterr()
     assert told in shown.err
+    assert shown.out == ""
     assert "Traceback" not in shown.err
 
 

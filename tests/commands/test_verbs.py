@@ -296,6 +296,12 @@ def test_use_keeps_the_options_of_its_line(do: Do, session: commands.Session) ->
 def test_put_a_file_a_text_a_value_or_a_body(do: Do, wire: MemoryWire, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"from a file")
     assert do(f"put s3://box/new {tmp_path}/f") == "s3://box/new"
+    assert do(f"put s3://box/below/ {tmp_path}/f") == "s3://box/below/f"
+    with pytest.raises(commands.UsageError, match="is the name of a file"):
+        do("put s3://box/new $name", name=f"{tmp_path}/f")
+    assert do("put s3://box/file {path}", path=tmp_path / "f") == "s3://box/file"
+    do("put s3://box/name --text $name", name=f"{tmp_path}/f")
+    assert do("cat s3://box/name") == f"{tmp_path}/f"
     assert wire.body("box", "new") == b"from a file"
     do("put s3://box/new --text 'some text' --content-type text/plain --metadata a=b")
     assert (do("info s3://box/new").content_type, do("info s3://box/new").metadata) == ("text/plain", {"a": "b"})
