@@ -42,7 +42,7 @@ from s3nb.transfer.attempt import Engine
 from s3nb.transfer.copy import From
 from s3nb.transfer.upload import Placed, Stored
 from s3nb.wire import Headers, Request
-from s3nb.wire.xml import parse_list_page
+from s3nb.wire.xml import parse_list_page, parse_tagging
 
 # Their readers begin at the end: footer, central directory.
 _TAIL_FIRST = (".parquet", ".orc", ".zip", ".npz", ".jar", ".whl", ".xlsx", ".feather", ".arrow")
@@ -454,9 +454,22 @@ class _Ask:
             written=self._look_at_conditions if place.conditions() else None, **(self.how | options),
         )  # fmt: skip
 
+    def _carried(self, before: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return the headers that new content inherits. Tags are asked for, if there are any."""
+        found = [(n, v) for n, v in before.items() if n in _CARRIED or n.startswith("x-amz-meta-")]
+        if before.get("x-amz-tagging-count", "0") != "0" and not any(n == "x-amz-tagging" for n, _ in self.own):
+            where = self.where
+            scope = self.core.scope("open")
+            request = Request(
+                "GetObjectTagging", "GET", where.bucket, where.key, query=(("tagging", ""),), headers=self.every
+            )
+            tags = self.core.wait(self.core.engine.request(scope, request, lambda r: parse_tagging(r.body)), scope)
+            found.append(("x-amz-tagging", urlencode(tags)))
+        return found
+
     def _append(self, before: Headers, etag: str) -> S3Writer:
         size = int(before.get("content-length", "0"))
-        carried = [(n, v) for n, v in before.items() if n in _CARRIED or n.startswith("x-amz-meta-")]
+        carried = self._carried(before)
         where = self.where
 
         def old_bytes(writer: S3Writer) -> None:
@@ -490,11 +503,7 @@ class _Ask:
                 with self.reader(remote, {}, _NOBODY) as reader:
                     spool.load(reader)
                     state["match"] = remote.etag
-                    carried += [
-                        (n, v)
-                        for n, v in (remote.headers or {}).items()
-                        if n in _CARRIED or n.startswith("x-amz-meta-")
-                    ]
+                    carried += self._carried(remote.headers or {})
             except BaseException as exc:
                 spool.abort(exc)
                 raise

@@ -410,6 +410,11 @@ def parse_copy(body: bytes) -> Etagged | ErrorDocument:
     return Etagged(etag, checksums)
 
 
+def parse_tagging(body: bytes) -> list[tuple[str, str]]:
+    """Read the reply of GetObjectTagging: names and values."""
+    return [(_text(e, "Key"), e.findtext("Value") or "") for e in _root(body, "Tagging").iterfind("TagSet/Tag")]
+
+
 def parse_delete_result(body: bytes) -> DeleteResult:
     """Read the reply of DeleteObjects."""
     root = _root(body, "DeleteResult")

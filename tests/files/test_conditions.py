@@ -194,6 +194,23 @@ def test_C3_an_append_that_makes_the_object_is_exclusive(memory: Make) -> None:
     assert m.wire.body("bkt", "k") == b"theirs"
 
 
+@pytest.mark.parametrize("mode", ["ab", "r+b", "a+b"])
+@pytest.mark.parametrize("size", [3, 6 * MIB])
+def test_C3_tags_are_carried_over_unless_others_are_given(mode: str, size: int, at: str, inside: Bucket) -> None:
+    inside.put("k", bytes(size), Tagging="a+b=c%2Bd&empty=")
+
+    def tags() -> dict[str, str]:
+        found = inside.boto.get_object_tagging(Bucket=inside.name, Key="k")["TagSet"]
+        return {t["Key"]: t["Value"] for t in found}
+
+    with open(at + "k", mode) as f:
+        f.write(b"x")
+    assert tags() == {"a b": "c+d", "empty": ""}
+    with open(at + "k", mode, tags={"other": "1"}) as f:
+        f.write(b"x")
+    assert tags() == {"other": "1"}
+
+
 def test_C3_over_http(at: str, inside: Bucket) -> None:
     blob = os.urandom(6 * MIB)
     inside.put("k", blob, ContentType="a/b", Metadata={"who": "me"})
