@@ -21,7 +21,7 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParse
 from s3nb.sandbox import REGION, Sandbox
 
 ROOT = Path(__file__).parents[1]
-MADE = ("_build", "generated", "notebooks", "api")  # below docs/: written when the pages are built
+MADE = ("_build", "generated", "notebooks", "api", "api.md")  # below docs/: written when the pages are built
 PAGES = sorted(
     [p for p in (ROOT / "docs").rglob("*.md") if not set(MADE) & set(p.relative_to(ROOT / "docs").parts)]
     + list(ROOT.glob("*.md"))
