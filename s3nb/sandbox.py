@@ -55,7 +55,6 @@ class Sandbox:
     """
 
     _running = 0
-    _populated = False  # the samples are there
     _count_lock = threading.Lock()
 
     def __init__(self, populate: bool = True) -> None:
@@ -134,7 +133,6 @@ class Sandbox:
                 from moto.s3.models import s3_backends
 
                 s3_backends.reset()
-                Sandbox._populated = False
 
     @property
     def session(self) -> Any:
@@ -165,9 +163,9 @@ class Sandbox:
         for bucket in (self.bucket, self.versioned_bucket):
             if bucket not in backend.buckets:
                 backend.create_bucket(bucket, REGION)
-        if not self._populate or Sandbox._populated:
+        # another sandbox of this process may have loaded them; a mock of AWS that came and went has emptied the store
+        if not self._populate or "readme.txt" in backend.buckets[self.bucket].keys:
             return
-        Sandbox._populated = True
         for sample in samples():
             stored = backend.put_object(self.bucket, sample.key, sample.body)
             stored.set_metadata({"Content-Type": sample.content_type, **_headers(sample.metadata)}, replace=True)
