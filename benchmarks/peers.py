@@ -623,6 +623,8 @@ def first(peer: str, setting: dict[str, Any]) -> dict[str, float]:
         "AWS_REGION": "us-east-1",
     }  # fmt: skip
     code = f"url, key = {setting['url']!r}, {setting['keys'][0]!r}; {FIRST[peer]}"
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is measured is not the compiler
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     wall, spent = time.perf_counter(), cpu()
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     return {"wall": time.perf_counter() - wall, "cpu": cpu() - spent, "mib": 0.0, "requests": 1}

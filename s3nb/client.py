@@ -335,7 +335,10 @@ class S3:
         """Find a bad key before the first request, where the keys can be read twice."""
         if isinstance(keys, (list, tuple)) and not hasattr(keys, "_fields"):
             for key in keys:
-                self._at.wanted(key)
+                if isinstance(key, str):
+                    self._at.locate(key)
+                else:
+                    self._at.wanted(key)
 
     def get_recursive(self, keys: Iterable[Any], return_info: bool = False) -> Results:
         """Get all objects below the given prefixes, each taken as a directory.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 from s3nb.addressing import Addresses, Prefix
@@ -32,22 +33,23 @@ def objects(
 
 
 def _object(core: Core, prefix: Prefix, found: ListedObject) -> S3Object:
+    bucket, _, base = prefix
+    key, size, etag, modified, storage_class, version_id, _, is_marker = found
     return S3Object(
-        prefix.base or None,
-        f"s3://{prefix.bucket}/{found.key}",
-        size=None if found.is_delete_marker else found.size,
-        etag=found.etag,
-        last_modified=found.last_modified,
-        storage_class=found.storage_class,
-        version_id=found.version_id,
+        base or None,
+        f"s3://{bucket}/{key}",
+        size=None if is_marker else size,
+        etag=etag,
+        last_modified=modified,
+        storage_class=storage_class,
+        version_id=version_id,
         origin=core,
     )
 
 
 def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | None = None) -> Iterator[S3Object]:
-    """Yield all objects below a prefix, by key."""
-    for found in objects(core, prefix, start_after=start_after, limit=limit):
-        yield _object(core, prefix, found)
+    """Return an iterator over all objects below a prefix, by key."""
+    return map(partial(_object, core, prefix), objects(core, prefix, start_after=start_after, limit=limit))
 
 
 def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:

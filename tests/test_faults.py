@@ -376,6 +376,42 @@ def test_ctrl_c_waits_until_the_start_of_a_task_is_whole(s3: S3) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_while_the_callers_iterator_runs_is_not_held_back(s3: S3) -> None:
+    where: list[str] = []
+
+    def keys() -> Iterator[str]:
+        yield "a"
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            where.append("went on")
+        except KeyboardInterrupt:
+            where.append("interrupted")
+            raise
+        yield "b"
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        s3.get_many(keys())
+    assert where == ["interrupted"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_handler_that_the_callers_iterator_sets_stays(s3: S3, wire: MemoryWire) -> None:
+    def mine(*_: object) -> None:
+        """Do nothing."""
+
+    def keys() -> Iterator[str]:
+        signal.signal(signal.SIGINT, mine)
+        yield "large"
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert len(s3.get_many(keys())) == 1
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_in_a_multipart_put_aborts_the_upload(s3: S3, wire: MemoryWire) -> None:
     pressed = threading.Event()
 

@@ -264,26 +264,27 @@ class Engine:
         call.scope.calls.add(call)
         if call.scope.cancelled:
             call.dropped = True
+        now = time.monotonic()
         with self._lock:
             until, hopeless = self._no_identity
             if self._closed:
                 closed: BaseException | None = ClientClosed("the client was closed")
-            elif hopeless is not None and time.monotonic() < until:
+            elif hopeless is not None and now < until:
                 closed = hopeless
             else:
                 closed = None
                 self._budget.earn()
-                if not self._room(call):
+                if not self._room(call, now):
                     self._queue.append(call)
                     return
-                self._enter(call)
+                self._enter(call, now)
         if closed is not None:
             call.scope.calls.discard(call)
             call.failed(closed)
             return
         call._launch(self)
 
-    def _room(self, call: Call) -> bool:
+    def _room(self, call: Call, now: float) -> bool:
         """Say whether a call may be sent now (with the lock held); if only the time has not come, see to it that it will."""
         if (
             self._renewals
@@ -291,38 +292,42 @@ class Engine:
             or (self._bytes and self._bytes + call.cost > self.config.upload_budget)
         ):
             return False
-        wait = self.pace.wait(time.monotonic())
+        if not self.pace.limited:
+            return True
+        wait = self.pace.wait(now)
         if wait > 0 and not self._pumping:
             self._pumping = True
             self.clock.later(wait, self._pump)
         return wait <= 0
 
-    def _enter(self, call: Call) -> None:
+    def _enter(self, call: Call, now: float) -> None:
         self._in_flight += 1
         self._bytes += call.cost
-        self.pace.sent(time.monotonic())
+        if self.pace.limited:
+            self.pace.sent(now)
 
     def _pump(self) -> None:
         """Send what may be sent by now."""
         with self._lock:
             self._pumping = False
-            ready = self._ready()
+            ready = self._ready(time.monotonic())
         if ready:
             self._start(ready)
 
-    def _ready(self) -> list[Call]:
+    def _ready(self, now: float) -> list[Call]:
         ready = []
         queue = self._queue
-        while queue and self._room(queue[0]):
-            ready.append(queue.popleft())
-            self._enter(ready[-1])
+        while queue and self._room(queue[0], now):
+            call = queue.popleft()
+            self._enter(call, now)
+            ready.append(call)
         return ready
 
     def _leave(self, call: Call) -> None:
         with self._lock:
             self._in_flight -= 1
             self._bytes -= call.cost
-            ready = self._ready()
+            ready = self._ready(time.monotonic()) if self._queue else None
         if ready:
             self._start(ready)
 
@@ -332,10 +337,10 @@ class Engine:
         if starting is not None:
             starting.extend(ready)
             return
-        self._thread.starting = starting = deque(ready)
+        self._thread.starting = ready
         try:
-            while starting:
-                starting.popleft()._launch(self)
+            for call in ready:  # which grows meanwhile
+                call._launch(self)
         finally:
             self._thread.starting = None
 
@@ -502,10 +507,11 @@ class Engine:
     def _resubmit(self, call: Call) -> None:
         with self._lock:
             if not self._closed:
-                if not self._room(call):
+                now = time.monotonic()
+                if not self._room(call, now):
                     self._queue.appendleft(call)  # it has waited longest
                     return
-                self._enter(call)
+                self._enter(call, now)
         if self._closed:
             call.scope.calls.discard(call)
             call.failed(ClientClosed("the client was closed"))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 
@@ -85,7 +84,7 @@ class GetTask(Task):
         self._suspects: list[Sum] = []  # yet to be fetched again
         self._verified = "size"
         self._journal: Journal | None = None
-        self._rates: deque[float] = deque(maxlen=64)  # bytes a second of ranges that have come
+        self._rates: list[float] = []  # bytes a second of the last ranges that have come
         self.step = 1 << 62  # bytes after which a running sum is noted
         self.trouble: BaseException | None = None
         self._opening: OpeningCall | None = None
@@ -351,7 +350,7 @@ class GetTask(Task):
         """A range has all its bytes."""
         self.arrived(call.noted, call.stop, call.sum)
         with self._lock:
-            self._rates.append(call.moving / max(call.age, 1e-3))
+            self._rates = [*self._rates[-63:], call.moving / max(call.age, 1e-3)]
         self._take_from_back()
         self._leave(call, None)
 

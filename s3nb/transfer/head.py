@@ -36,7 +36,7 @@ class _HeadCall(Call):
 
     def done(self, result: Reply) -> None:
         wanted = self.task.wanted
-        length = result.headers.get("content-length", "0")
+        length = result.headers.peek("content-length") or "0"  # the others are parsed if somebody looks
         self.task.end(
             S3Object(
                 wanted.base,

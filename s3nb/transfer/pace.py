@@ -43,6 +43,7 @@ class Pace:
         "_taken",
         "_until",
         "limit",
+        "limited",
         "rate",
     )
 
@@ -59,6 +60,7 @@ class Pace:
         self._known = 0.0  # rate that S3 did not complain of
         self.limit = config.start_requests
         self.rate: float | None = None  # requests a second
+        self.limited = False  # what a second may have, too: else neither `wait` nor `sent` need be called
 
     def success(self, now: float) -> None:
         """Count a reply that is none of S3's complaints."""
@@ -92,6 +94,7 @@ class Pace:
         self._credit = 0
         self.limit = max(1, self.limit // 2)
         self._held_until = self._until = now + self._hold
+        self.limited = True
 
     def fewer(self, now: float) -> None:
         """Halve the number in flight, for a reason of our own."""
@@ -117,6 +120,7 @@ class Pace:
             self.rate *= _CATCH_UP if self.rate < self._known else _PROBE
             if self.rate > _FREE:
                 self.rate = None
+                self.limited = False
                 return 0.0
         return max(0.0, self._next - now)
 

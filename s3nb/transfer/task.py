@@ -200,6 +200,10 @@ class Window(Generic[Item]):
             self._farewell()
 
     def _fill(self, line: deque[Task], ahead: int) -> None:
+        with held.often:
+            self._start_some(line, ahead)
+
+    def _start_some(self, line: deque[Task], ahead: int) -> None:
         progress = self._scope.progress
         while not self._exhausted and self._running < self._size and len(line) < ahead:
             if self._scope.cancelled:
@@ -234,7 +238,7 @@ class Window(Generic[Item]):
     def _sleep(self, line: deque[Task] | None) -> None:
         """Wait until half of the window has ended; look now and then all the same."""
         with self._lock:
-            self._wake_below = 0 if self._exhausted else self._size // 2
+            self._wake_below = 0 if self._exhausted else self._size - self._size // 4
             if self._running <= self._wake_below:
                 return
             self._event.clear()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from s3nb.checksum import Digests, of_etag, pieces_of
+from s3nb.checksum import Digests, md5_of, of_etag, pieces_of
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
@@ -28,6 +28,7 @@ from s3nb.wire import Body, FileSlice, Held, Reply, Request, Sink
 from s3nb.wire.xml import ErrorDocument, StoredPart, build_complete, parse_complete, parse_initiate
 
 _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
+_SMALL = 64 * 1024  # hashing this takes no longer on the wire's thread than all else that is done there for an object
 _WAYS = 6
 _SOON, _OPENING_TRIES = 0.2, 100  # seconds until a file is opened again when this process has too many, and how often
 _PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks meanwhile
@@ -458,7 +459,7 @@ class _LookCall(Call):
 class PutCall(Call):
     """One PUT: of the whole object (number 0) or of a part."""
 
-    __slots__ = ("_hash", "body", "digests", "headers", "number", "task")
+    __slots__ = ("_compare", "_hash", "body", "digests", "headers", "number", "task")
 
     def __init__(self, task: Sender, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(task.scope, 0 if isinstance(body, FileSlice) else len(body))
@@ -467,8 +468,10 @@ class PutCall(Call):
         self.body = body
         self.headers = list(headers)
         wire, bucket = task.scope.engine.wire, task.place.bucket
-        compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
-        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=compare)
+        self._compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
+        # of a small body in memory it is made when there is something to compare it with: not every ETag is an MD5
+        at_once = self._compare and not (isinstance(body, bytes) and len(body) <= _SMALL)
+        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=at_once)
         if len(body):
             if isinstance(body, bytes):
                 self.digests.update(body)
@@ -510,9 +513,9 @@ class PutCall(Call):
         if theirs is not None and self.task.scope.engine.config.upload_checksum and theirs != self.digests.crc32:
             raise Again(self._differ("CRC32", theirs, self.digests.crc32))
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
-        md5 = self.digests.md5
-        if md5 is not None:
+        if self._compare and of_etag({"etag": reply.headers.peek("etag") or ""}).value:
             tag = of_etag(reply.headers)
+            md5 = self.digests.md5 or md5_of(self.body)
             if tag.value and not tag.parts and tag.value != md5:
                 raise Again(self._differ("MD5", tag.value, md5))
         return reply
