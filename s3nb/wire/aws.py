@@ -133,6 +133,7 @@ class Account:
         self._lock = threading.RLock()
         self._session: boto3.Session | _Session | None = None
         self._client: Any = None
+        self._settings: Any = None  # the Config that all clients of this account end up with
         self._endpoints: dict[str, Endpoint] = {}
         self._regions: dict[str, str] = {}
         self._keys: Keys | None = None
@@ -248,13 +249,26 @@ class Account:
     @property
     def proxies(self) -> dict[str, str]:
         """Proxies of the client's Config by scheme, which the environment has no say in."""
-        return dict(self.client.meta.config.proxies or {})
+        return dict(self._config.proxies or {})
 
     @property
     def client_cert(self) -> str | tuple[str, str] | None:
         """The client certificate of the client's Config."""
-        cert: str | tuple[str, str] | None = self.client.meta.config.client_cert
+        cert: str | tuple[str, str] | None = self._config.client_cert
         return cert
+
+    @property
+    def _config(self) -> Any:
+        if self._settings is None:
+            self._settings = self.client.meta.config
+        return self._settings
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of all requests. Whoever knows an endpoint has it: a client that is made to ask takes 30 ms."""
+        with self._lock:
+            known = next((e for e in self._endpoints.values() if not e.portable), None)
+        return (known or self.endpoint("")).scheme
 
     def now(self) -> datetime:
         """Return the time to sign with: that of the server, if it has complained."""
@@ -393,6 +407,7 @@ class Account:
         # signed with keys that are nobody's: what is signed goes nowhere, but botocore writes it to its log
         nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody", "aws_session_token": None}
         client = self.make_client(**nobody, **({"region_name": region} if region else {}))
+        self._settings = client.meta.config
         client.meta.events.register_first("before-send.s3.*", catch)
         if self.anonymous or self._keys is None:
             self.credentials()  # a clear error of ours rather than botocore's

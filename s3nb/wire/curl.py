@@ -690,7 +690,7 @@ class CurlWire(Wire):
 
     def _proxy(self) -> list[tuple[int, Any]]:
         """Return the options for a proxy, by botocore's rules. Those of the environment are libcurl's to find, but for one."""
-        scheme = self.account.endpoint("").scheme
+        scheme = self.account.scheme
         proxy = self.account.proxies.get(scheme)
         if proxy:
             return [(pycurl.PROXY, proxy), (pycurl.NOPROXY, "")]
