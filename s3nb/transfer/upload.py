@@ -546,15 +546,16 @@ class PutCall(Call):
 class CompleteCall(Call):
     """Make one object of the parts. S3 may say 200 and then, in the body, that it failed."""
 
-    __slots__ = ("task",)
+    __slots__ = ("headers", "task")
 
-    def __init__(self, task: Sender) -> None:
+    def __init__(self, task: Sender, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(task.scope)
         self.task = task
+        self.headers = headers
 
     def make(self) -> tuple[Request, Sink | None]:
         task = self.task
-        headers = [("Content-Type", "application/xml"), *task.place.conditions()]
+        headers = [("Content-Type", "application/xml"), *task.place.conditions(), *self.headers]
         body = build_complete(task.parts())
         payload = hashlib.sha256(body).hexdigest()
         return Request(

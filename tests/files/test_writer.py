@@ -349,6 +349,18 @@ def test_W13_a_refusal_to_begin_is_an_error_of_the_writer(memory: Make) -> None:
     assert m.wire.body("bkt", "k") is None
 
 
+def test_W14_the_sum_of_parts_is_one_of_all_bytes(memory: Make) -> None:
+    m = memory()
+    with m.open("k", "wb") as f:
+        f.write(bytes(9 * MIB))
+    told = {r.operation: dict(r.headers).get("x-amz-checksum-type") for r in m.wire.log}
+    assert told == {
+        "CreateMultipartUpload": "FULL_OBJECT",
+        "UploadPart": None,
+        "CompleteMultipartUpload": "FULL_OBJECT",
+    }
+
+
 def test_W14_parts_grow(memory: Make) -> None:
     parts = upload.Parts()
     assert [parts.of(n) // MIB for n in (1, 1000, 1001, 2001, 9001)] == [6, 6, 12, 24, 3072]
