@@ -11,9 +11,11 @@ PIP    := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-p
 demo: $(VENV)/.demo
 	@$(BIN)/python -m s3nb.demo
 
-# TESTS= names some of them: make test TESTS=tests/lab
+# TESTS= names some of them: make test TESTS=tests/lab; JOBS= runs them one after the other. Those in JupyterLab share one server.
+JOBS   ?= -n 3 --dist loadfile
 test: $(VENV)/.dev $(if $(shell command -v npm 2>/dev/null),node_modules/.done)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(JOBS) $(or $(TESTS),--ignore=tests/lab)
+	$(if $(TESTS),,@$(BIN)/python -m pytest tests/lab)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
