@@ -155,6 +155,8 @@ _LAZY = {
     **dict.fromkeys(_FILES, "s3nb.files"),
 }
 
+_MODULES = ("fs", "fsspec", "session", "testing")  # so that `import s3nb` is enough for `s3nb.session.configure()`
+
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Make ``%s3`` known to a notebook: ``%load_ext s3nb``."""
@@ -176,6 +178,10 @@ def __getattr__(name: str) -> Any:
 
         found = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
         return found
+    if name in _MODULES:
+        import importlib
+
+        return importlib.import_module(f"s3nb.{name}")
     raise AttributeError(f"module 's3nb' has no attribute {name!r}")
 
 

@@ -364,6 +364,7 @@ def test_who_decides_what_is_shown(
     setting: Any, variable: str | None, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "notebook", lambda: None)
+    monkeypatch.setattr(bars, "_default", None)
     if variable is None:
         monkeypatch.delenv("S3NB_PROGRESS")
     else:
