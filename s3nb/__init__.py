@@ -73,7 +73,10 @@ if TYPE_CHECKING:
         touch,
         walk,
     )
+    from s3nb.jobs import Job
     from s3nb.path import S3Path
+    from s3nb.preview import Preview
+    from s3nb.sync import Synced
 
 __version__ = "0.1.0"
 
@@ -93,6 +96,7 @@ __all__ = [
     "InvalidRange",
     "InvalidURL",
     "IsADirectory",
+    "Job",
     "ListError",
     "LocalFileError",
     "LocalFileNotFound",
@@ -102,6 +106,7 @@ __all__ = [
     "ObjectExists",
     "ObjectNotFound",
     "PreconditionFailed",
+    "Preview",
     "PutResult",
     "RangeInfo",
     "RequestTimeout",
@@ -116,6 +121,7 @@ __all__ = [
     "S3Writer",
     "ServerError",
     "Snapshot",
+    "Synced",
     "Throttled",
     "TransferConfig",
     "UnsafeKey",
@@ -149,6 +155,10 @@ _FILES = (
 )  # fmt: skip
 _LAZY = {
     "S3Path": "s3nb.path",
+    "Job": "s3nb.jobs",
+    "Preview": "s3nb.preview",
+    "Synced": "s3nb.sync",
+    **dict.fromkeys(("Plan", "PresignedURL", "Usage"), "s3nb.commands.results"),  # what lines of %s3 return
     "Sandbox": "s3nb.sandbox",
     "S3Browser": "s3nb.notebook.widget",
     **dict.fromkeys((name for name in __all__ if name.islower()), "s3nb.fs"),

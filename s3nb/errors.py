@@ -274,7 +274,7 @@ class BulkError(S3Error):
         **fields: Any,
     ) -> None:
         super().__init__(message, **fields)
-        self.results = list(results)
+        self.results: list[Any] = _Settled(results)
         self._retry = retry
 
     @property
@@ -306,6 +306,14 @@ class BulkError(S3Error):
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in _FIELDS}
         return _rebuild, (type(self), self.message, fields | {"results": self.results})
+
+
+class _Settled(list[Any]):
+    """Results that remember of what operation: so they are shown as those of one that did not fail."""
+
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        super().__init__(items)
+        self._verb = plain.verb_of(items)
 
 
 class BulkNotFound(BulkError, ObjectNotFound):

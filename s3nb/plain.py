@@ -5,6 +5,7 @@ What there is to say of a result is gathered here, as rows and facts of raw stri
 
 from __future__ import annotations
 
+import reprlib
 import shutil
 import sys
 import time
@@ -84,10 +85,40 @@ def row(item: Any, outcome: str = "done") -> Row:
 
 def rows(items: Sequence[Any], limit: int) -> list[Row]:
     """Return the rows of the first ``limit`` results, failures first."""
-    outcome = _OUTCOMES.get(getattr(items, "_verb", ""), "done")
+    outcome = _OUTCOMES.get(verb_of(items), "done")
     failed = [x for x in items if isinstance(x, BaseException)]
     fine = (x for x in items if not isinstance(x, BaseException))
     return [row(x, outcome) for x in islice((y for group in (failed, fine) for y in group), limit)]
+
+
+def verb_of(items: Any) -> str:
+    """Return which operation gave these results: a `Results`, or what a `BulkError` holds; empty if that is not known."""
+    return str(getattr(items, "_verb", ""))
+
+
+def are_values(items: Any) -> bool:
+    """Say whether results are what a function of the user's has made of objects (`S3.map`): anything, not objects."""
+    return verb_of(items) == "map"
+
+
+def values(items: Sequence[Any], limit: int) -> list[tuple[int, str]]:
+    """Return the place and the ``repr`` of the first ``limit`` values, failures first; raw."""
+    found: list[tuple[int, str]] = []
+    for failures in (True, False):
+        for n, item in enumerate(items):
+            if len(found) == limit:
+                return found
+            if isinstance(item, BaseException) == failures:
+                found.append((n, f"failed: {_why(row(item), None)}" if failures else _repr(item)))
+    return found
+
+
+def _repr(item: Any) -> str:
+    # of anything at all: some are long, and some fail
+    try:
+        return reprlib.repr(item) if isinstance(item, (list, tuple, dict, set, str, bytes)) else repr(item)
+    except Exception as exc:
+        return f"<{type(item).__name__}, whose repr fails: {type(exc).__name__}>"
 
 
 def width_of_output() -> int:
@@ -113,6 +144,12 @@ def table(items: Sequence[Any], limit: int = ROWS, width: int | None = None) -> 
     width : int, optional
         Characters of a line: longer names are cut in the middle. None: names are cut at 100 characters only.
     """
+    if are_values(items):
+        lines = columns(
+            ((str(n), visible(text, width and width - 8)) for n, text in values(items, limit)), (True, False)
+        )
+        left = [f"... and {len(items) - limit:,} more"] if len(items) > limit else []
+        return "\n".join([*lines, *left, summary(items)])
     return grid(rows(items, limit), len(items), summary(items), width)
 
 
@@ -152,6 +189,9 @@ def _why(r: Row, width: int | None) -> str:
 def summary(items: Sequence[Any]) -> str:
     """Return one line: how many, how large, how many of them failed."""
     failed = prefixes = sized = size = 0
+    if are_values(items):
+        failed = sum(isinstance(item, BaseException) for item in items)
+        return plural(len(items) - failed, "value") + (f", {failed:,} failed" if failed else "")
     for item in items:
         if isinstance(item, BaseException):
             failed += 1

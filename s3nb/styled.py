@@ -136,6 +136,9 @@ def operation(view: View) -> Html:
 
 def table(items: Sequence[Any], limit: int = ROWS) -> Html:
     """Return a table of results: key, size, modified, type; failures first; what is left out is counted."""
+    if plain.are_values(items):
+        shown = [(str(n), text) for n, text in plain.values(items, limit)]
+        return cells((("", True), ("value", False)), shown, len(items), plain.summary(items))
     return grid(plain.rows(items, limit), len(items), plain.summary(items))
 
 
@@ -157,6 +160,32 @@ def grid(shown: Sequence[plain.Row], count: int, total: str) -> Html:
         el("table", el("thead", head), el("tbody", (_row(r, names) for r in shown)), class_="s3o-table")
         if shown
         else None,
+        el("div", f"… and {left:,} more — {total}" if left else total, class_="s3o-sum s3o-dim"),
+    )
+
+
+def cells(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], count: int, total: str) -> Html:
+    """Return raw text in columns, each with its heading and whether it is of numbers; the last is the widest."""
+    last = len(columns) - 1
+
+    def kind(n: int, number: bool) -> str | None:
+        words = [
+            *(["s3o-first"] if n == 0 else []),
+            *(["s3o-num"] if number else []),
+            *(["s3o-key"] if n == last else []),
+        ]
+        return " ".join(words) or None
+
+    head = el(
+        "tr", (el("th", name, class_=kind(n, num and n < last), scope="col") for n, (name, num) in enumerate(columns))
+    )
+    body = (
+        el("tr", (el("td", visible(text, _VALUE), class_=kind(n, columns[n][1])) for n, text in enumerate(row)))
+        for row in rows
+    )
+    left = count - len(rows)
+    return page(
+        el("table", el("thead", head), el("tbody", body), class_="s3o-table") if rows else None,
         el("div", f"… and {left:,} more — {total}" if left else total, class_="s3o-sum s3o-dim"),
     )
 

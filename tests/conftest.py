@@ -146,3 +146,14 @@ def moto_s3(moto_server: Server, moto_bucket: str, tmp_path: Path) -> Iterator[S
     """A client with a fresh bucket of moto as its root."""
     with S3(tmproot=tmp_path, bucket=moto_bucket, **moto_server.options()) as client:
         yield client
+
+
+@pytest.fixture
+def shell(moto_server: Server, moto_bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An environment as a user's, in which plain commands find the server; returns the URL of a bucket."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto_server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_server.secret_key)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", moto_server.region)
+    monkeypatch.chdir(tmp_path)
+    return f"s3://{moto_bucket}"

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import s3nb
 from s3nb import S3, BulkError, Results, S3Object, errors, styled
+from s3nb.commands.results import Usage, plan
 from s3nb.sync import Synced
 from s3nb.testing import MemoryWire
 
@@ -136,3 +137,53 @@ def test_the_browser_and_results_on_one_page_do_not_style_each_other() -> None:
     names = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
     assert "s3nb" in names.findall(sheet)
     assert not set(names.findall(sheet)) & set(names.findall(ours))
+
+
+def test_what_a_function_made_of_objects_is_shown_as_values(s3: S3, formatter: Any) -> None:
+    pairs = s3.map(lambda found: (found.key, "<b>", found.size), ["a.csv", "empty"])
+    data = shown(formatter, pairs)
+    assert data["text/plain"].splitlines() == ["0  ('a.csv', '<b>', 2048)", "1  ('empty', '<b>', 0)", "2 values"]
+    assert "stored" not in data["text/html"]
+    assert "&#x27;&lt;b&gt;&#x27;" in data["text/html"]
+    with pytest.raises(BulkError) as caught:
+        s3.map(lambda found: found.size, ["none", "empty"])
+    lines = shown(formatter, caught.value)["text/plain"].splitlines()
+    assert lines[0].startswith("0  failed: none: ")
+    assert lines[1:] == ["1  0", "1 value, 1 failed"]
+    long = s3.map(lambda found: "x" * 1000, ["a.csv"])
+    assert all(len(line) <= 80 for line in shown(formatter, long)["text/plain"].splitlines())
+
+
+class Rude:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+def test_a_value_whose_repr_fails_is_shown_too(s3: S3, formatter: Any) -> None:
+    data = shown(formatter, s3.map(lambda found: Rude(), ["a.csv"]))
+    assert data["text/plain"].splitlines()[0] == "0  <Rude, whose repr fails: ValueError>"
+
+
+def test_what_du_and_a_dry_run_say_is_a_table_in_a_notebook_too(formatter: Any) -> None:
+    usage = Usage([("s3://box/<b>/", 12_345, 2048), ("s3://box/", 12_346, 2049)], 12_346, 2049)
+    data = shown(formatter, usage)
+    assert data["text/plain"].splitlines() == [
+        "2.0 KiB  12,345 objects  s3://box/<b>/",
+        "2.0 KiB  12,346 objects  s3://box/",
+    ]
+    for word in ("size", "objects", "prefix", "2.0 KiB", "12,345", "s3://box/&lt;b&gt;/", "12,346 objects, 2.0 KiB"):
+        assert f">{word}<" in data["text/html"]
+    would = plan("delete", [("s3://box/<b>", 10), ("s3://box/c", 20)])
+    data = shown(formatter, would)
+    assert data["text/plain"].splitlines()[-1] == "would delete 2 objects, 30 B; nothing was done"
+    for word in ("would delete", "10 B", "s3://box/&lt;b&gt;", "would delete 2 objects, 30 B; nothing was done"):
+        assert f">{word}<" in data["text/html"]
+    unknown = shown(formatter, plan("put", ((f"k{n}", None) for n in range(200))))["text/html"]
+    assert "… and 150 more — would put 200 objects; nothing was done" in unknown
+    assert ">size<" not in unknown
+
+
+def test_everything_that_users_get_can_be_named_in_an_annotation() -> None:
+    for name in ("Job", "Plan", "Preview", "PresignedURL", "PutResult", "Results", "Synced", "Usage"):
+        assert isinstance(getattr(s3nb, name), type)
+        assert name in dir(s3nb)

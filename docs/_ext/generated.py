@@ -170,7 +170,7 @@ def _group(name: str) -> str:
         return "For tests and demos"
     if module.startswith(("s3nb.files", "s3nb.fs", "s3nb.path", "s3nb.session")):
         return "Files and directories"
-    if module.startswith(("s3nb.notebook", "s3nb.preview", "s3nb.jobs", "s3nb.progress")):
+    if module.startswith(("s3nb.notebook", "s3nb.preview", "s3nb.jobs", "s3nb.progress", "s3nb.commands")):
         return "In a notebook"
     if name in ("S3", "TransferConfig", "S3GetObject", "S3PutObject"):
         return "The client"

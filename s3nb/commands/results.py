@@ -11,7 +11,7 @@ from typing import Any
 from s3nb import styled
 from s3nb.errors import S3Error, cause_of
 from s3nb.model import S3Object
-from s3nb.plain import columns, fact_lines
+from s3nb.plain import columns, fact_lines, pretty
 from s3nb.sync import Synced
 from s3nb.text import plural, size_text, visible
 
@@ -28,6 +28,8 @@ class Plan:
         E.g. ``"delete"``.
     names : list of str
         The first thousand of what it would be done to.
+    sizes : list of int or None
+        Bytes of each of these, as far as they are known.
     count : int
         How many in all.
     size : int or None
@@ -38,23 +40,37 @@ class Plan:
     names: list[str] = field(default_factory=list)
     count: int = 0
     size: int | None = None
+    sizes: list[int | None] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"would {self.verb} {visible(name, 200)}" for name in self.names[:_NAMED]]
         if self.count > len(lines):
             lines.append(f"... and {self.count - len(lines):,} more")
-        return "\n".join([*lines, f"would {self.verb} {self.total}; nothing was done"])
+        return "\n".join([*lines, self._total()])
+
+    def _total(self) -> str:
+        return f"would {self.verb} {self.total}; nothing was done"
 
     @property
     def total(self) -> str:
         """``"12 objects, 3.4 MiB"``."""
         return plural(self.count, "object") + ("" if self.size is None else f", {size_text(self.size)}")
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show what would be done, in IPython."""
+        first = list(zip(self.names, self.sizes or [None] * len(self.names), strict=True))[: styled.ROWS]
+        known = any(size is not None for _, size in first)
+        heads = [("size", True)] * known + [(f"would {self.verb}", False)]
+        shown = [[size_text(size)] * known + [name] for name, size in first]
+        return styled.bundle(str(self), styled.cells(heads, shown, self.count, self._total()))
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
+        pretty(printer, self, str(self))
 
     def as_json(self) -> Iterator[dict[str, Any]]:
-        """Yield a line for all."""
+        """Yield a line for each name that is kept, and one for all."""
+        for name, size in zip(self.names, self.sizes or [None] * len(self.names), strict=True):
+            yield {"would": self.verb, "name": name, "size": size}
         yield {"would": self.verb, "count": self.count, "size": self.size}
 
 
@@ -64,16 +80,18 @@ KEPT = 1000  # names that a plan keeps
 def plan(verb: str, items: Iterable[tuple[str, int | None]]) -> Plan:
     """Count names and sizes; memory does not grow with them."""
     names: list[str] = []
+    sizes: list[int | None] = []
     count, size, known = 0, 0, True
     for name, length in items:
         if count < KEPT:
             names.append(name)
+            sizes.append(length)
         count += 1
         if length is None:
             known = False
         else:
             size += length
-    return Plan(verb, names, count, size if known else None)
+    return Plan(verb, names, count, size if known else None, sizes)
 
 
 @dataclass
@@ -94,12 +112,23 @@ class Usage:
 
     def __str__(self) -> str:
         rows = [(size_text(size), plural(count, "object"), visible(url, 100)) for url, count, size in self.rows]
-        if not self.rows or self.rows[-1][1:] != (self.count, self.size):  # a single prefix says it itself
+        if self._wants_a_total:
             rows.append((size_text(self.size), plural(self.count, "object"), "in all"))
         return "\n".join(columns(rows, (True, True, False)))
 
+    @property
+    def _wants_a_total(self) -> bool:
+        return not self.rows or self.rows[-1][1:] != (self.count, self.size)  # a single prefix says it itself
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show sizes and counts, in IPython."""
+        shown = [(size_text(size), f"{count:,}", url) for url, count, size in self.rows[: styled.ROWS]]
+        heads = (("size", True), ("objects", True), ("prefix", False))
+        total = f"{plural(self.count, 'object')}, {size_text(self.size)}"
+        return styled.bundle(str(self), styled.cells(heads, shown, len(self.rows), total))
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
+        pretty(printer, self, str(self))
 
     def as_json(self) -> Iterator[dict[str, Any]]:
         """Yield a line for each prefix."""

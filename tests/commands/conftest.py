@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from s3nb import S3, commands
 from s3nb.testing import MemoryWire
-
-from ..conftest import Server
 
 
 @pytest.fixture
@@ -47,14 +44,3 @@ def do(session: commands.Session) -> Callable[..., Any]:
         return commands.run(commands.parse(commands.words(line, names), body=cell), session)
 
     return run
-
-
-@pytest.fixture
-def shell(moto_server: Server, moto_bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An environment as a user's, in which plain commands find the server; returns the URL of a bucket."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto_server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_server.secret_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", moto_server.region)
-    monkeypatch.chdir(tmp_path)
-    return f"s3://{moto_bucket}"

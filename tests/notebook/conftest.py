@@ -9,19 +9,6 @@ from typing import Any
 
 import pytest
 
-from ..conftest import Server
-
-
-@pytest.fixture
-def shell(moto_server: Server, moto_bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An environment as a user's, in which plain commands find the server; returns the URL of a bucket."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto_server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_server.secret_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", moto_server.region)
-    monkeypatch.chdir(tmp_path)
-    return f"s3://{moto_bucket}"
-
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
