@@ -18,6 +18,8 @@ import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+import s3nb
+from s3nb import errors
 from s3nb.sandbox import REGION, Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -198,12 +200,55 @@ def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
             assert anchor in _anchors(target), f"{_id(page)}: {link}: no such heading"
 
 
+# -- what the code says, and the pages must ------------------------------------------------------------
+
+SOURCES = sorted((ROOT / "s3nb").rglob("*.py"))
+
+
+def _variables() -> Iterator[str]:
+    """Yield the environment variables that are read, from ``os.environ`` or a copy of it, or named as ours in any text."""
+    for path in SOURCES:
+        text = path.read_text("utf-8")
+        yield from re.findall(r"\bS3NB_[A-Z_]+\b", text)
+        yield from re.findall(r"environ(?:ment)?(?:\.get\(|\[)\s*[\"']([A-Za-z_]+)[\"']", text)
+        yield from re.findall(r"[\"']([A-Za-z_]+)[\"'] (?:not )?in (?:os\.)?environ", text)
+        yield from re.findall(r"[\"'](METAFLOW_[A-Z0-9_]+)[\"']", text)
+
+
 def test_every_variable_that_is_read_is_described() -> None:
-    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-    try:
-        import generated
-    finally:
-        sys.path.pop(0)
     described = (ROOT / "docs" / "reference" / "environment.md").read_text("utf-8")
-    missing = {name for name in generated.variables() if f"`{name}`" not in described}
+    read = set(_variables())
+    assert {"S3NB_PROGRESS", "AWS_PROFILE", "METAFLOW_HOME"} <= read
+    missing = {name for name in read if f"`{name}`" not in described and f"`{name.upper()}`" not in described}
     assert not missing, f"docs/reference/environment.md says nothing of {missing}"
+
+
+TROUBLE = ROOT / "docs" / "howto" / "troubleshooting.md"
+_OTHERS = {  # words of messages that are not s3nb's own: libcurl's, argparse's
+    "Failed to connect", "Could not resolve host", "Connection reset", "Operation timed out", "Operation too slow",
+    "unrecognized arguments",
+}  # fmt: skip
+
+
+def _errors() -> dict[str, type]:
+    return {k: v for k, v in vars(errors).items() if isinstance(v, type) and issubclass(v, errors.S3Error)}
+
+
+def test_troubleshooting_has_every_error_every_warning_and_every_code_of_s3() -> None:
+    text = TROUBLE.read_text("utf-8")
+    warnings = {n for n in s3nb._LAZY if n.endswith("Warning")}
+    missing = {name for name in (*_errors(), *warnings) if not re.search(rf"\b{name}\b", text)}
+    assert not missing, f"{_id(TROUBLE)} says nothing of {missing}"
+    missing = {code for code in errors._BY_CODE if not re.search(rf"\b{code}\b", text)}
+    assert not missing, f"{_id(TROUBLE)} says nothing of S3's {missing}"
+
+
+def test_the_messages_that_troubleshooting_goes_by_are_those_of_the_code() -> None:
+    said = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    said = re.sub(r"[\"']\s*\n\s*f?[\"']", "", said)  # a text that goes on in the next line of the source
+    messages = TROUBLE.read_text("utf-8").partition("\n## No error, but\n")[0]
+    heads = [piece for head in re.findall(r"^### (.*)$", messages, re.M) for piece in head.split(", ")]
+    assert len(heads) > 50
+    known = {*errors._BY_CODE, *_errors(), *_OTHERS, "1 object of 3 failed"}
+    unknown = [head for head in heads if head not in known and head not in said]
+    assert not unknown, f"no message has these words any more: {unknown}"

@@ -107,16 +107,6 @@ def magic_settings() -> str:
     return "\n".join(rows) + "\n" if len(rows) > 2 else ""
 
 
-def variables() -> set[str]:
-    """Return the environment variables of its own that s3nb reads."""
-    found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found |= set(re.findall(r"\bS3NB_[A-Z_]+\b", node.value))
-    return found
-
-
 # -- errors ---------------------------------------------------------------------------------------------
 
 
