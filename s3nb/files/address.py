@@ -143,8 +143,22 @@ def check_layers(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline
         return size
     if size == 0:
         raise ValueError("can't have unbuffered text I/O")
-    io.TextIOWrapper(io.BytesIO(), encoding or "utf-8", errors, newline).detach()  # raises what builtin would
+    io.TextIOWrapper(_Probe(mode), encoding or "utf-8", errors, newline).detach()  # raises what builtin would
     return size
+
+
+class _Probe(io.BytesIO):
+    """A file that reads or writes as the mode says: not every codec does both."""
+
+    def __init__(self, mode: Mode) -> None:
+        super().__init__()
+        self._mode = mode
+
+    def readable(self) -> bool:
+        return self._mode.kind == "r" or self._mode.plus
+
+    def writable(self) -> bool:
+        return self._mode.writes
 
 
 def one_of(name: str, value: Any, *allowed: Any) -> None:

@@ -213,8 +213,6 @@ class Compressed(Abortable):
         self._check()
         return False
 
-    seekable = readable
-
     def writable(self) -> bool:
         """True."""
         self._check()

@@ -29,9 +29,10 @@ class S3TextFile(io.TextIOWrapper):
     def __init__(
         self, buffer: Any, encoding: str, errors: str | None, newline: str | None, line: bool, mode: str, lenient: bool
     ) -> None:
-        pretend = mode[:1] == "a" and not buffer.seekable()
+        # Asked now, and only now: CPython writes a byte order mark only where it could look whether this is the beginning.
+        pretend = isinstance(buffer, Abortable) and not buffer.seekable()
         if pretend:
-            buffer.pretend_seekable = True  # then no second byte order mark is written
+            buffer.pretend_seekable = True
         try:
             super().__init__(buffer, encoding, errors, newline, line)
         finally:

@@ -42,6 +42,7 @@ class Abortable(io.BufferedIOBase):
     name: Any = ""
     mode = "wb"
     stored: Stored | None = None
+    pretend_seekable = False  # while a text layer asks whether there is content before
 
     def __init__(self, name: Any, *, on_error: str = "abort", commit: str = "close") -> None:
         self.name = name
@@ -131,6 +132,11 @@ class Abortable(io.BufferedIOBase):
         if self._pid != os.getpid():
             raise ValueError(f"{visible(str(self.name), 200)} is being written by the parent process")
 
+    def seekable(self) -> bool:
+        """False: parts that were sent cannot be changed. Mode ``w+b`` seeks."""
+        self._check()
+        return self.pretend_seekable
+
     def fileno(self) -> int:
         """Raise `io.UnsupportedOperation`: there is no descriptor."""
         self._check()
@@ -191,7 +197,6 @@ class S3Writer(Abortable):
         self._filling: _Memory | _Disk | None = None
         self._room = self._parts.of(1)
         self._bucket: Future[BaseException | None] | None = None
-        self.pretend_seekable = False  # while a text layer asks, whether there is content before
         known = weakref.ref(self)
 
         def look() -> None:
@@ -214,11 +219,6 @@ class S3Writer(Abortable):
         """True."""
         self._check()
         return True
-
-    def seekable(self) -> bool:
-        """False: parts that were sent cannot be changed. Mode ``w+b`` seeks."""
-        self._check()
-        return self.pretend_seekable
 
     def tell(self) -> int:
         """Return the position: the size of the object so far."""

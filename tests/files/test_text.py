@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import locale
 import subprocess
@@ -207,3 +208,35 @@ def test_an_append_writes_no_second_byte_order_mark(memory: Make) -> None:
     assert body is not None
     assert body.decode("utf-16") == "xx"
     assert len(body) == 6
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_T2_a_byte_order_mark_is_written_once_and_where_builtin_writes_it(
+    encoding: str, compression: str | None, memory: Make
+) -> None:
+    m = memory()
+    with m.open("key", "w", encoding=encoding, compression=compression) as f:
+        f.write("a")
+        f.write("ä")
+    with m.open("key", "rb", compression=compression) as f:
+        assert f.read() == "aä".encode(encoding)
+    if compression is None:
+        with m.open("key", "a", encoding=encoding) as f:
+            f.write("b")
+        assert m.wire.body("bkt", "key") == "aäb".encode(encoding)
+
+
+def test_T2_a_codec_that_only_decodes_is_enough_to_read(memory: Make) -> None:
+    def find(name: str) -> codecs.CodecInfo | None:
+        latin = codecs.lookup("latin-1")
+        if name != "only_decodes":
+            return None
+        return codecs.CodecInfo(latin.encode, latin.decode, None, None, None, latin.incrementaldecoder, name)  # type: ignore[arg-type]
+
+    codecs.register(find)
+    try:
+        with memory({"key": b"\xe4"}).open("key", "r", encoding="only_decodes") as f:
+            assert f.read() == "ä"
+    finally:
+        codecs.unregister(find)
