@@ -102,6 +102,7 @@ class Sandbox:
 
                 self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+        _sum_up_alone()
         self._server = make_server(
             "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=Handler
         )
@@ -169,15 +170,34 @@ class Sandbox:
         for sample in samples():
             stored = backend.put_object(self.bucket, sample.key, sample.body)
             stored.set_metadata({"Content-Type": sample.content_type, **_headers(sample.metadata)}, replace=True)
-            # moto sums it up when somebody first asks, in the same file and without the lock that readers take
-            _ = stored.etag
         backend.put_bucket_versioning(self.versioned_bucket, "Enabled")
         for key, versions in VERSIONS.items():
             for body in versions:
                 if body is None:
                     backend.delete_object(self.versioned_bucket, key)
                 else:
-                    _ = backend.put_object(self.versioned_bucket, key, body).etag
+                    backend.put_object(self.versioned_bucket, key, body)
+
+
+def _sum_up_alone() -> None:
+    """Have moto compute ETags under the lock that its readers take.
+
+    It does so when somebody first asks, reading the object's file from where it stands, and keeps what it finds: if another request
+    reads that file at the same time, a wrong ETag stays with the object, or wrong bytes go out.
+    """
+    from moto.s3 import models
+
+    key: Any = models.FakeKey
+    plain = key.etag.fget
+    if getattr(plain, "alone", False):
+        return
+
+    def etag(self: Any) -> str:
+        with self.lock:
+            return str(plain(self))
+
+    etag.alone = True  # type: ignore[attr-defined]
+    key.etag = property(etag)
 
 
 def _headers(metadata: dict[str, str] | None) -> dict[str, str]:

@@ -36,7 +36,8 @@ class Rule:
     ``stall_upload`` (no more of the request is read after ``at`` of its body), ``drip`` (``rate`` bytes a second after ``at``),
     ``slow`` (``rate`` bytes a second each way), ``blanks`` (200 and a blank every half second for ``rate`` seconds, then the
     body), ``cap`` (503 above ``rate`` requests a second), ``whole`` (a range is answered with 200 and everything), ``do`` (calls
-    ``then`` before the request is passed on). ``when`` looks at the request's headers.
+    ``then`` before the request is passed on), ``late`` (calls ``then`` after the head has come: the body is that of another request
+    after it). ``when`` looks at the request's headers.
     """
 
     fault: str
@@ -243,6 +244,11 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.request(self.command, self.path, body or None, headers)
             reply = upstream.getresponse()
             data = reply.read()
+            if rule.fault == "late":
+                assert rule.then is not None
+                rule.then()
+                upstream.request(self.command, self.path, body or None, headers)
+                data = upstream.getresponse().read()
         finally:
             upstream.close()
         if rule.fault == "reset":

@@ -133,6 +133,22 @@ def test_an_object_replaced_meanwhile_is_old_or_new_and_never_both(
             continue
 
 
+@pytest.mark.parametrize("size", [64 * 1024, len(LARGE)], ids=["small", "large"])
+@pytest.mark.parametrize("to", ["memory", "file"])
+def test_a_new_body_under_an_old_etag_is_fetched_again(
+    s3: S3, proxy: Proxy, direct: Any, bucket: str, size: int, to: str, tmp_path: Path
+) -> None:
+    """A server that reads head and body apart, as moto does, may send the one of an old version and the other of a new."""
+    old, new = LARGE[:size], LARGE[::-1][:size]
+    s3.put("k", old)
+    replace_it = lambda: direct.put_object(Bucket=bucket, Key="k", Body=new)  # noqa: E731
+    proxy.set(Rule("late", method="GET", times=1, then=replace_it))
+    found = s3.get("k") if to == "memory" else s3.download_to("k", tmp_path / "k")
+    assert found.blob == new
+    assert found.etag == direct.head_object(Bucket=bucket, Key="k")["ETag"].strip('"')
+    assert proxy.struck["late"] == 1
+
+
 def test_an_object_deleted_meanwhile_is_not_found(
     s3: S3, proxy: Proxy, direct: Any, bucket: str, tmp_path: Path
 ) -> None:
