@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from s3nb import commands, plain
-from s3nb.commands.hints import hint
-from s3nb.commands.looking import Contents
+from s3nb.commands.contents import Contents, Piece
+from s3nb.commands.hints import hint, told
+from s3nb.commands.near import explain
 from s3nb.commands.results import as_json
 from s3nb.commands.shells import answers
-from s3nb.errors import BulkError, S3Error
+from s3nb.errors import BucketNotFound, BulkError, ObjectNotFound, S3Error
 from s3nb.model import Results, S3Object
 from s3nb.text import plural, size_text, visible, visible_lines
 
@@ -55,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         advice = hint(exc, "s3nb")
         print(
-            f"s3nb: {exc}",
+            f"s3nb: {told(exc, verbose='--verbose' in words or '-v' in words)}",
             *map(visible_lines, getattr(exc, "__notes__", ())),
             *([advice] if advice else []),
             sep="\n  ",
@@ -91,10 +92,14 @@ def _run(words: Sequence[str], session: commands.Session) -> int:
     try:
         _show(commands.run(command, session), command.json)
     except BulkError as exc:
+        explain(exc, session, command)
         if command.json:
             _show(exc.results, True)
         elif exc.ok:
             _show(Results(exc.ok), False)  # the failures are named on the other stream
+        raise
+    except (ObjectNotFound, BucketNotFound) as exc:
+        explain(exc, session, command)
         raise
     return DONE
 
@@ -110,17 +115,8 @@ def _with_input(command: commands.Command) -> commands.Command:
 
 
 def _show(result: Any, as_lines: bool) -> None:
-    if isinstance(result, Contents) and result.chunks is not None and sys.stdout.isatty():
-        for chunk in result.chunks:  # a terminal obeys what is in the bytes of others; a pipe gets them as they are
-            print(visible_lines(chunk.decode("utf-8", "replace")), end="", flush=True)
-    elif isinstance(result, Contents) and result.chunks is not None:
-        sys.stdout.flush()
-        out = sys.stdout.buffer
-        for chunk in result.chunks:
-            rest = memoryview(chunk)
-            while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
-                rest = rest[out.write(rest) :]
-        out.flush()
+    if isinstance(result, Contents) and result.pieces is not None:
+        _contents(result.pieces)
     elif as_lines:
         for line in as_json(result):
             print(json.dumps(line, ensure_ascii=True, default=str))
@@ -136,6 +132,21 @@ def _show(result: Any, as_lines: bool) -> None:
         _table(result)
     else:
         print(result)
+
+
+def _contents(pieces: Iterator[Piece]) -> None:
+    """Print objects: to a terminal what people can read, as it obeys what is in the bytes of others; to a pipe the bytes."""
+    if sys.stdout.isatty():
+        for piece in pieces:
+            print(visible_lines(piece.shown()), end="", flush=True)
+        return
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    for piece in pieces:
+        rest = memoryview(piece.raw)
+        while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
+            rest = rest[out.write(rest) :]
+    out.flush()
 
 
 def _table(found: Iterable[S3Object]) -> None:

@@ -92,7 +92,8 @@ FLOORS = [
     ("commands.lines",),
     ("commands.parser", "commands.results"),
     ("commands.session",),
-    ("commands.looking", "commands.complete"),
+    ("commands.contents",),
+    ("commands.looking", "commands.complete", "commands.near"),
     (
         "commands.hints",
         "commands.shells",

@@ -1,12 +1,38 @@
-"""What to do about an error, in a line, where the error itself does not say it."""
+"""How an error is told to somebody who types lines: short, and what to do about it where it does not say so itself."""
 
 from __future__ import annotations
 
-from s3nb.errors import AccessDenied, BucketNotFound, BulkError, CredentialsError
+import re
+
+from s3nb.errors import AccessDenied, BucketNotFound, BulkError, CredentialsError, S3Error
+from s3nb.text import visible
 
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "RequestExpired"}
 )
+
+
+_DETAILS = re.compile(r" \[\w+, status \d+[^\]\n]*\]$", re.MULTILINE)
+
+
+def told(error: BaseException, *, verbose: bool = False) -> str:
+    """Return the text of an error: without what only S3's operators ask for, or with all of it."""
+    text = str(error)
+    if not isinstance(error, S3Error):
+        return text
+    short = _DETAILS.sub("", text)
+    if not verbose:
+        return short
+    failed = error.failed if isinstance(error, BulkError) else [error]
+    return "\n".join([short, *(f"  {said}" for said in (details(one) for one in failed) if said)])
+
+
+def details(error: S3Error) -> str:
+    """Return operation, code, status and request id, as far as there are any."""
+    facts = (
+        ("", error.operation), ("code ", error.code), ("status ", error.status), ("request ", error.request_id),
+    )  # fmt: skip
+    return ", ".join(f"{name}{visible(str(value), 100)}" for name, value in facts if value)
 
 
 def hint(error: BaseException, program: str) -> str:

@@ -8,14 +8,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from s3nb.client import S3
+from s3nb.commands.contents import Contents, Piece, contents
 from s3nb.commands.lines import keys_of
 from s3nb.commands.parser import Parser, Verb, count, moment, size, span
 from s3nb.commands.results import PresignedURL, Usage
 from s3nb.commands.session import Here, folder_of, pattern_of, relative
-from s3nb.errors import InvalidRange, NotFound
+from s3nb.errors import InvalidRange, NotFound, ObjectNotFound
 from s3nb.listings import translate
 from s3nb.model import Results, S3GetObject, S3Object
-from s3nb.text import visible
+from s3nb.plain import moment as when_text
+from s3nb.preview import Content, Limits, Preview
+from s3nb.preview.model import PREFIX, grid
+from s3nb.text import size_text, visible
 from s3nb.uri import is_s3, parse
 
 _GROUP = "look"
@@ -267,20 +271,10 @@ def _cat(parser: Parser) -> None:
     literal_option(parser)
 
 
-class Contents(str):
-    """Text of objects, to be shown as it is; ``chunks`` gives the bytes, object by object, where they were asked for lazily."""
-
-    chunks: Iterator[bytes] | None = None
-
-
 def _run_cat(here: Here, keys: Sequence[Any], literal: bool) -> Contents:
     s3, names = here.at(*keys)
     found = s3.iter_get(here.matched(s3, names, literal=literal))
-    if here.session.lazy:
-        made = Contents()
-        made.chunks = (item.blob or b"" for item in found)
-        return made
-    return Contents("".join(item.text or "" for item in found))
+    return contents((Piece(item.blob or b"", item.size or 0) for item in found), lazy=here.session.lazy)
 
 
 def _head(parser: Parser) -> None:
@@ -295,22 +289,19 @@ def _run_head(here: Here, key: Any, lines: int, bytes: int | None) -> Contents:
     if isinstance(name, S3Object):
         name = S3GetObject(name.url, None, None, name._version_id)
         s3 = here.client()
+    part = S3GetObject(getattr(name, "key", name), 0, max(want, 1), getattr(name, "version_id", None))
     try:
-        blob = (
-            s3.get(S3GetObject(getattr(name, "key", name), 0, max(want, 1), getattr(name, "version_id", None))).blob
-            or b""
-        )
+        found = s3.get(part)
+        blob, size = found.blob or b"", (found.range_info.total_size if found.range_info else found.size) or 0
     except InvalidRange:
-        blob = b""  # an empty object has no first byte
+        blob, size = b"", 0  # an empty object has no first byte
     if bytes is not None:
-        blob = blob[:bytes]
+        piece = Piece(blob[:bytes], size, -(-bytes // 16))
     else:
         if blob[:2] == _GZIP:
             blob = zlib.decompressobj(31).decompress(blob, _UNPACKED)
-        blob = b"".join(blob.splitlines(keepends=True)[:lines])
-    made = Contents(blob.decode("utf-8", "replace"))
-    made.chunks = iter([blob])
-    return made
+        piece = Piece(b"".join(blob.splitlines(keepends=True)[:lines]), size, lines, blob)
+    return contents([piece], lazy=here.session.lazy)
 
 
 def _preview(parser: Parser) -> None:
@@ -325,7 +316,35 @@ def _preview(parser: Parser) -> None:
 def _run_preview(here: Here, key: Any, rows: int | None, bytes: int | None, version_id: str | None) -> Any:
     s3, (name,) = here.at(key)
     limit = here.session.preview_bytes if bytes is None else bytes
-    return s3.preview(name, limit=min(max(limit, 1), 1 << 20), rows=rows or None, version_id=version_id)
+    url = here.url(getattr(name, "url", name) or "")
+    if version_id is None and (url.endswith("/") or not parse(url).key):
+        inside = _inside(here.client(), url, rows)
+        if inside is not None:
+            return inside
+    try:
+        return s3.preview(name, limit=min(max(limit, 1), 1 << 20), rows=rows or None, version_id=version_id)
+    except ObjectNotFound:
+        inside = None if version_id is not None else _inside(here.client(), url, rows)
+        if inside is None:
+            raise
+        return inside
+
+
+def _inside(s3: S3, url: str, rows: int | None) -> Preview | None:
+    """Return a preview of a prefix: what is below it, one level; None if there is nothing. One request."""
+    base = url.rstrip("/") + "/"
+    limits = Limits(rows=rows or 20)
+    found, more = s3.first(base, limit=min(limits.rows + 1, 1000))
+    items = [item for item in found if item.url != base]
+    if not items:
+        return None
+    shown = items[: limits.rows]
+    cells = [
+        [item.url[len(base) :], size_text(item.size) if item.exists else "prefix", when_text(item.last_modified)]
+        for item in shown
+    ]
+    notes = ("the first of more: ls lists all",) if more or len(items) > len(shown) else ()
+    return Preview(base, 0, 0, Content(PREFIX, (grid(["key", "size", "modified"], cells, limits),), (), notes))
 
 
 VERBS = (

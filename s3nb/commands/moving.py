@@ -14,7 +14,15 @@ from s3nb.commands.looking import literal_option
 from s3nb.commands.parser import Parser, Verb, name_and_value, span, whole
 from s3nb.commands.results import Plan, plan
 from s3nb.commands.session import Here, pattern_of, relative
-from s3nb.errors import BulkError, LocalFileError, LocalFileNotFound
+from s3nb.errors import (
+    AccessDenied,
+    BulkError,
+    LocalFileError,
+    LocalFileNotFound,
+    ObjectNotFound,
+    S3Error,
+    bulk_error,
+)
 from s3nb.many import local_files
 from s3nb.model import Results, S3GetObject, S3Object, S3PutObject
 from s3nb.sync import Synced, chosen
@@ -22,6 +30,7 @@ from s3nb.text import plural, size_text, visible
 from s3nb.transfer.journal import clean
 from s3nb.uri import is_s3, parse
 
+_LOOKED = 20  # keys of a line to be deleted that are looked for first
 _READ, _WRITE, _BOTH = "read", "write", "move and tidy"
 
 
@@ -476,6 +485,7 @@ def _run_sync(here: Here, source: Any, target: Any, delete: bool, dry_run: bool,
 def _rm(parser: Parser) -> None:
     parser.take("keys", "key", "key, URL, or pattern with * ? [ ] **", nargs="*", metavar="KEY")
     parser.add_argument("-r", "--recursive", action="store_true", help="all objects below each KEY, taken as a folder")
+    parser.add_argument("-f", "--force", action="store_true", help="do not look first whether each KEY is there")
     parser.add_argument("--version-id", metavar="ID", help="one version, for good (with one KEY)")
     literal_option(parser)
     _dry_run(parser)
@@ -483,23 +493,60 @@ def _rm(parser: Parser) -> None:
 
 
 def _run_rm(
-    here: Here, keys: Sequence[Any], recursive: bool, version_id: str | None, literal: bool, dry_run: bool, yes: bool
-) -> Any:
+    here: Here, keys: Sequence[Any], recursive: bool, force: bool, version_id: str | None, literal: bool, dry_run: bool,
+    yes: bool,
+) -> Any:  # fmt: skip
     s3, names = here.at(*here.keys(keys, keys_of))
     if version_id is not None:
         if len(names) != 1 or recursive:
             raise here.usage("--version-id goes with one KEY, and not with -r")
         names = [S3GetObject(getattr(names[0], "key", names[0]), version_id=version_id)]
-        literal = True
+        literal = force = True
     if recursive:
         return _remove_below(here, s3, names, dry_run, yes)
     found = list(here.matched(s3, names, literal=literal))
-    shown = [f if isinstance(f, str) else getattr(f, "url", None) or f.key for f in found]
-    if dry_run:
-        return plan("delete", ((url, getattr(f, "size", None)) for url, f in zip(shown, found, strict=True)))
-    what = visible(str(shown[0]), 200) if len(found) == 1 else plural(len(found), "object")
-    here.confirm(f"delete {what}" + (f", version {visible(version_id, 60)}, for good" if version_id else ""), yes)
-    return s3.delete_many(found)
+    if not force and len(names) <= _LOOKED and (yes or dry_run or not here.nobody_answers):
+        found = _looked_for(s3, found)
+    absent = [f for f in found if isinstance(f, S3Error)]
+    there = [f for f in found if not isinstance(f, S3Error)]
+    if there or not absent:
+        shown = [f if isinstance(f, str) else getattr(f, "url", None) or f.key for f in there]
+        if dry_run:
+            return plan("delete", ((url, getattr(f, "size", None)) for url, f in zip(shown, there, strict=True)))
+        what = visible(str(shown[0]), 200) if len(there) == 1 else plural(len(there), "object")
+        here.confirm(f"delete {what}" + (f", version {visible(version_id, 60)}, for good" if version_id else ""), yes)
+        done = s3.delete_many(there)
+        if not absent:
+            return done
+        rest = iter(done)
+        raise bulk_error("delete", Results((f if isinstance(f, S3Error) else next(rest) for f in found), verb="delete"))
+    raise absent[0] if len(absent) == 1 else bulk_error("delete", Results(absent, verb="delete"))
+
+
+def _looked_for(s3: S3, found: list[Any]) -> list[Any]:
+    """Return what S3 has of each key that was named, an error in place of one that it has not. A HEAD each.
+
+    S3 answers the deletion of a key that is not there as that of one that was; only a question before it tells.
+    """
+    named = [f for f in found if not (isinstance(f, S3Object) and f.exists)]
+    try:
+        facts = iter(s3.info_many(named, return_missing=True))
+    except AccessDenied:
+        return found  # who may delete need not be allowed to look
+    looked = []
+    for item in found:
+        if isinstance(item, S3Object) and item.exists:
+            looked.append(item)
+            continue
+        fact = next(facts)
+        if not fact.exists:
+            where = parse(fact.url)
+            fact = ObjectNotFound(
+                f"{visible(fact.url, 300)}: no such object, nothing was deleted",
+                bucket=where.bucket, key=where.key, operation="HeadObject", code="NoSuchKey", status=404,
+            )  # fmt: skip
+        looked.append(fact)
+    return looked
 
 
 def _remove_below(here: Here, s3: S3, names: list[Any], dry_run: bool, yes: bool) -> Any:

@@ -73,7 +73,7 @@ class Command:
         Arguments for `S3` that the line gives: endpoint, profile, ...
     root : str or None
         In place of the current prefix.
-    quiet, debug, json, background : bool
+    quiet, debug, verbose, json, background : bool
     out : str or None
         The name of a variable for the result.
     body : str or None
@@ -86,6 +86,7 @@ class Command:
     root: str | None = None
     quiet: bool = False
     debug: bool = False
+    verbose: bool = False
     json: bool = False
     background: bool = False
     out: str | None = None
@@ -363,7 +364,8 @@ def _common(parser: Parser, shell: bool, background: bool) -> None:
     group.add_argument("--region", metavar="NAME", help="where the bucket lives")
     group.add_argument("--profile", metavar="NAME", help="of the AWS config files")
     group.add_argument("--no-sign-request", action="store_true", help="for public data: no credentials")
-    group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    group.add_argument("-q", "--no-progress", "--quiet", dest="quiet", action="store_true", help="show no progress")
+    group.add_argument("-v", "--verbose", action="store_true", help="show errors with S3's code, status and request id")
     group.add_argument("--debug", action="store_true", help="show errors with their traceback")
     parser.kinds["root"] = "prefix"
     if shell:
@@ -437,6 +439,7 @@ def parse(words: Sequence[Any], verbs: Mapping[str, Verb], program: str, body: s
         root=arguments.pop("root"),
         quiet=arguments.pop("quiet"),
         debug=arguments.pop("debug"),
+        verbose=arguments.pop("verbose"),
         json=arguments.pop("json", False),
         background=arguments.pop("bg", False),
         out=out,

@@ -21,8 +21,9 @@ from traitlets import Bool, CFloat, CInt, Enum, TraitError, Unicode, validate
 
 from s3nb import bars, commands
 from s3nb.commands.complete import Completer
-from s3nb.commands.hints import hint
-from s3nb.commands.looking import Contents
+from s3nb.commands.contents import Contents
+from s3nb.commands.hints import hint, told
+from s3nb.commands.near import explain
 from s3nb.config import TransferConfig
 from s3nb.errors import BulkError, S3Error
 from s3nb.jobs import Job, Watch, partial_of
@@ -146,10 +147,11 @@ class S3Magics(Magics):
             self._interrupted(exc, command, watch)
             raise _short(exc) from None
         except S3Error as exc:
+            explain(exc, self.session, command)
             self._failed(exc, command)
             if not self.short_errors or (command is not None and command.debug):
                 raise
-            raise _short(exc, _left(exc)) from None
+            raise _short(exc, _left(exc), verbose=command is not None and command.verbose) from None
         if line.rstrip().endswith(";"):
             self.shell.user_ns[LAST] = result  # IPython gives None for a silenced line, and so does x = %s3 ...;
         return self._shown(command, result)
@@ -163,7 +165,9 @@ class S3Magics(Magics):
     def _kept(self, command: commands.Command, result: Any) -> Any:
         if command.out is None:
             return result
-        self.shell.user_ns[command.out] = str(result) if isinstance(result, Contents) else result
+        if isinstance(result, Contents):
+            result = str(result) if result.blob is None else result.blob
+        self.shell.user_ns[command.out] = result
         return None
 
     def _ask(self) -> Callable[[str], str] | None:
@@ -241,9 +245,10 @@ def _left(error: S3Error) -> str:
     return f"{advice}\n{plural(len(error.ok), 'object')} done; {LAST} has .ok, .failed and .retry()"
 
 
-def _short(error: BaseException, more: str = "") -> BaseException:
+def _short(error: BaseException, more: str = "", *, verbose: bool = False) -> BaseException:
     """Return the error so that IPython shows it without a traceback; its text is safe to print."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = told(error, verbose=verbose)
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     text += "".join(f"\n  {visible_lines(note)}" for note in getattr(error, "__notes__", ())) + more
     error._render_traceback_ = lambda: text.split("\n")  # type: ignore[attr-defined]
     return error

@@ -257,6 +257,7 @@ class Picture:
     height: int
 
 
+PREFIX = "prefix"  # the kind of what is no object: the names below it are shown
 Block = Text | Grid | Picture
 
 

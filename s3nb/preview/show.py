@@ -8,7 +8,7 @@ from typing import Any
 
 from s3nb import plain, styled
 from s3nb.html import Html, el, image, pre
-from s3nb.preview.model import Block, Content, Grid, Picture, Text
+from s3nb.preview.model import PREFIX, Block, Content, Grid, Picture, Text
 from s3nb.text import size_text, visible, visible_lines
 
 _CELL = 28  # characters of a cell in text
@@ -72,6 +72,8 @@ class Preview:
     @property
     def title(self) -> str:
         """What it is and how large, on a line."""
+        if self.kind == PREFIX:
+            return PREFIX
         part = f", {size_text(self.fetched)} of it fetched" if self.fetched < self.size else ""
         return f"{self.kind}, {size_text(self.size)}{part}"
 

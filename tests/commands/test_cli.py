@@ -107,6 +107,23 @@ def test_failures_are_told_on_stderr_and_by_a_status(
     assert "Traceback" not in shown.err
 
 
+def test_a_name_that_is_not_there_is_told_short_with_what_may_have_been_meant(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put("data/a.csv", "1")
+    assert cli.main(["get", f"{shell}/data"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"s3nb: {shell}/data: NoSuchKey (The specified key does not exist.)",
+        "  a prefix of that name has objects: a.csv",
+        f"  did you mean s3nb get_recursive {shell}/data/ ?",
+    ]
+    assert cli.main(["ls", f"{shell[:-1]}/"]) == 1
+    assert f"  did you mean {shell} ?\n" in capsys.readouterr().err
+    assert cli.main(["get", f"{shell}/zzz", "--verbose"]) == 1
+    assert "  GetObject, code NoSuchKey, status 404, request " in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", f"{shell}/none", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,88 @@
+"""Bytes of objects before people: text as it is, anything else as a short dump. A pipe gets the bytes untouched."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from s3nb.preview.decode import hex_dump
+from s3nb.preview.model import Window
+from s3nb.preview.words import decoded
+from s3nb.text import size_text
+
+_LINES = 16  # of a dump, of sixteen bytes each
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_SOME = 0.1  # share of control characters that a text may have: the output of a program with colours is one
+
+
+class Piece(NamedTuple):
+    """What a line wants of one object.
+
+    Attributes
+    ----------
+    raw : bytes
+        What a pipe gets.
+    size : int
+        Of the object.
+    lines : int
+        Of a dump, at most.
+    head : bytes or None
+        What is dumped if ``raw`` is no text; None: itself.
+    """
+
+    raw: bytes
+    size: int
+    lines: int = _LINES
+    head: bytes | None = None
+
+    def shown(self) -> str:
+        """Return what people see."""
+        text = readable(self.raw)
+        if text is not None:
+            return text
+        dumped = (self.raw if self.head is None else self.head)[: 16 * self.lines]
+        first = "" if len(dumped) >= self.size else f"the first {len(dumped):,} bytes of "
+        return f"{hex_dump(dumped)}\n({first}{size_text(self.size)}, no text: preview says what it is)\n"
+
+
+class Contents(str):
+    """What is to be shown of objects: text, or a dump.
+
+    Attributes
+    ----------
+    blob : bytes or None
+        The bytes, where they are no text.
+    pieces : iterator of Piece or None
+        Where they are asked for lazily: object by object.
+    """
+
+    blob: bytes | None = None
+    pieces: Iterator[Piece] | None = None
+
+
+def contents(pieces: Iterable[Piece], *, lazy: bool) -> Contents:
+    """Return what is to be shown of objects; lazily for a shell, which may be in front of a pipe."""
+    if lazy:
+        made = Contents()
+        made.pieces = iter(pieces)
+        return made
+    kept = list(pieces)
+    made = Contents("".join(piece.shown() for piece in kept))
+    if any(readable(piece.raw) is None for piece in kept):
+        made.blob = b"".join(piece.raw for piece in kept)
+    return made
+
+
+def readable(blob: bytes) -> str | None:
+    """Return bytes as the text that they are; None if they are none. A cut through a character at the end is no matter."""
+    found = decoded(Window(blob, None))
+    if found is not None:
+        return found[0]
+    if b"\0" in blob or len(_CONTROL.findall(blob[:8192])) > max(len(blob[:8192]) * _SOME, 2):
+        return None
+    try:
+        return codecs.getincrementaldecoder("utf-8")("strict").decode(blob)
+    except UnicodeError:
+        return None
