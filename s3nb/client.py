@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s3nb import listings, many
+from s3nb import farewell, listings, many
 from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
@@ -179,18 +180,15 @@ class S3:
 
     def close(self) -> None:
         """Stop what runs, and remove the temporary files. Results keep their facts, not their bytes. May be called twice."""
-        if self._pools is not None:
-            self._pools.close()
-        self._core.close()
-        self._store.close()
+        _close(self._pools, self._core, self._store)
 
     def __del__(self) -> None:
-        if not hasattr(self, "_core"):  # the constructor has raised
+        if not hasattr(self, "_core") or (self._core.closed and self._store.closed):  # or the constructor has raised
             return
         if sys.is_finalizing():
-            self._store.close()  # threads have stopped wherever they were, with the locks that they held
-        else:
-            self.close()
+            self._store.remove()  # threads have stopped wherever they were, with the locks that they held
+        elif self._core.used or self._pools is not None or self._store.used:
+            farewell.leave(partial(_close, self._pools, self._core, self._store))
 
     def __repr__(self) -> str:
         where = visible(self._at.root) if self._at.root else "full URLs"
@@ -483,6 +481,7 @@ class S3:
         from s3nb import spread
 
         if self._pools is None:
+            farewell.ready()
             self._pools = spread.Pools()
         chosen = spread.executor_of(self._pools, processes, executor)
         if chosen is None:
@@ -1057,6 +1056,13 @@ def _look(core: Core, item: S3Object, limit: int | None, rows: int | None) -> Pr
         return fetch.local(item, limits)
     bucket, key = parse(item.url)
     return fetch.preview(core, Wanted(bucket, key, item.url, version_id=item.version_id), limits)
+
+
+def _close(pools: Pools | None, core: Core, store: Store) -> None:
+    if pools is not None:
+        pools.close()
+    core.close()
+    store.close()
 
 
 def _remade(settings: dict[str, Any]) -> S3:

@@ -16,7 +16,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-from s3nb import bars
+from s3nb import bars, farewell
 from s3nb.config import TransferConfig
 from s3nb.errors import ClientClosed, CredentialsError
 from s3nb.progress import Progress
@@ -45,6 +45,11 @@ class Core:
         self.look: Callable[..., Any] | None = None  # how a result of this is previewed
 
     @property
+    def used(self) -> bool:
+        """Whether there is anything to close."""
+        return self._engine is not None
+
+    @property
     def engine(self) -> Engine:
         """The engine; made at the first look. Missing credentials are an error here, before any request."""
         engine = self._engine
@@ -69,6 +74,7 @@ class Core:
                             stacklevel=2,
                         )
                     wire = make_wire(self.account, self._asked, self.config)
+                farewell.ready()
                 renew = self._renew if self._given_wire is None else None
                 self._engine = Engine(wire, self.config, renew, skewed=self.account.set_clock)
                 self._engine.owner = self
@@ -115,9 +121,12 @@ class Core:
     def close(self) -> None:
         """Stop everything. May be called twice."""
         self.closed = True
+        if self._pid != os.getpid():
+            self._engine = None  # the parent's, and so may be whoever holds the lock
+            return
         with self._lock:
             engine, self._engine = self._engine, None
-        if engine is not None and self._pid == os.getpid():
+        if engine is not None:
             engine.close()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
+import os
 import threading
 import time
 import weakref
@@ -17,6 +18,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from s3nb import styled
+from s3nb.errors import ClientClosed
 from s3nb.meter import Meter, View, line
 from s3nb.plain import pretty
 from s3nb.progress import Progress, Snapshot, watching
@@ -94,6 +96,7 @@ class Job:
         self._meter: tuple[Progress | None, Meter] = (None, Meter())
         self._began = time.monotonic()
         self._ended: float | None = None
+        self._over = False
         self._thread = threading.Thread(target=self._run, name=f"s3nb-job-{number}", daemon=True)
         self._future.set_running_or_notify_cancel()
         _end_with_the_program(self)
@@ -112,6 +115,15 @@ class Job:
         else:
             self._ended = time.monotonic()
             self._future.set_result(result)
+        self._over = True
+
+    def after_fork(self) -> None:
+        """Say in a child of the process that it does not run here: its thread is the parent's, and so may be who holds its locks."""
+        if self._over:
+            return
+        self._watch, self._meters, self._future = Watch(), threading.Lock(), Future()
+        self._future.set_exception(ClientClosed("this job runs in the process that this one was forked from"))
+        self._over = True
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -257,6 +269,15 @@ def _end_with_the_program(job: Job) -> None:
         # private, but there is no other way to be there before the interpreter waits for the threads of pools, which may
         # be busy for a job
         getattr(threading, "_register_atexit", atexit.register)(lambda: _end(list(_live)))
+
+
+def _after_fork() -> None:
+    for job in list(_live):
+        job.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _end(jobs: list[Job]) -> None:

@@ -58,11 +58,20 @@ def run(
 ) -> Results:
     """Run a task for each item and return the results in order; raise a `BulkError` if any failed."""
     results, failed = _run(core, verb, items, make, setting, total, value)
+    again = _again(failed, lambda some: _run(core, verb, some, make, setting, len(some), value))
+    done = Results(results, verb=verb, retry=again)
+    done.raise_failed()
+    return done
+
+
+def _again(
+    failed: dict[int, Any], do: Callable[[list[Any]], tuple[list[Any], dict[int, Any]]]
+) -> Callable[[Results], Results]:
+    """Return what does the failed ones again, and puts what comes into the old places."""
 
     def again(before: Results) -> Results:
-        """Do the failed ones again, and put what comes into the old places."""
         places = list(failed)
-        fresh, still = _run(core, verb, [failed[n] for n in places], make, setting, len(places), value)
+        fresh, still = do([failed[n] for n in places])
         for place, result in zip(places, fresh, strict=True):
             before[place] = result
             del failed[place]
@@ -70,9 +79,7 @@ def run(
         before.raise_failed()
         return before
 
-    done = Results(results, verb=verb, retry=again)
-    done.raise_failed()
-    return done
+    return again
 
 
 def _run(
@@ -133,7 +140,7 @@ class Handle(Future[Any]):
         self._owner = owner  # kept from being collected, and closed, while the job runs
 
     def cancel(self) -> bool:
-        if self.done():
+        if self._scope.engine.forked or self.done():
             return self.cancelled()
         self._scope.progress.cancel()
         return True
@@ -229,21 +236,34 @@ def put(
 
 def delete(core: Core, items: Iterable[Doomed], setting: Any) -> Results:
     """Delete in batches; URLs in order, refusals as errors."""
-    results: list[Any] = []
-    failed: list[Doomed] = []
-    with Operation(core, "delete", None, setting) as operation:
-        scope = operation.scope
-        for task in operation.window(batches(items), lambda batch: DeleteTask(scope, batch)).ordered():
-            outcome = [task.error] * len(task.item) if task.error is not None else task.result
-            if hopeless(task.error) or isinstance(task.error, CancelledError):
-                raise task.error  # type: ignore[misc]  # not None: hopeless() said so
-            for item, error in zip(task.item, outcome, strict=True):
-                results.append(item.url if error is None else error)
-                if error is not None:
-                    failed.append(item)
-    done = Results(results, verb="delete", retry=lambda _: delete(core, failed, setting))
+    results, failed = _delete(core, items, setting)
+    done = Results(results, verb="delete", retry=_again(failed, lambda some: _delete(core, some, setting)))
     done.raise_failed()
     return done
+
+
+def _delete(core: Core, items: Iterable[Doomed], setting: Any) -> tuple[list[Any], dict[int, Doomed]]:
+    results: list[Any] = []
+    failed: dict[int, Doomed] = {}
+    with Operation(core, "delete", None, setting) as operation:
+        scope = operation.scope
+        window = operation.window(batches(items), lambda batch: DeleteTask(scope, batch))
+        try:
+            for task in window.ordered():
+                if hopeless(task.error) or isinstance(task.error, CancelledError):
+                    raise task.error  # type: ignore[misc]  # not None: hopeless() said so
+                outcome = [task.error] * len(task.item) if task.error is not None else task.result
+                for item, error in zip(task.item, outcome, strict=True):
+                    if error is not None:
+                        failed[len(results)] = item
+                    results.append(item.url if error is None else error)
+        except BaseException as exc:
+            for task in window.finished:
+                if task.error is None:
+                    results += [i.url if e is None else e for i, e in zip(task.item, task.result, strict=True)]
+            exc.s3nb_partial = Results(results, verb="delete")  # type: ignore[attr-defined]  # see s3nb.jobs.partial_of
+            raise
+    return results, failed
 
 
 # -- download -------------------------------------------------------------------------------

@@ -34,7 +34,9 @@ from s3nb import (
     Throttled,
     TransferConfig,
 )
+from s3nb.jobs import partial_of
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer import attempt
 from s3nb.transfer.interrupt import held
 from s3nb.transfer.task import Task, Window
 from s3nb.wire import Request
@@ -507,6 +509,48 @@ def test_the_same_input_again_after_retry(s3: S3, wire: MemoryWire) -> None:
     assert [e.key for e in caught.value.failed] == ["k7"]
     assert [o.blob for o in caught.value.retry()] == [b"%d" % n for n in range(10)]
     assert wire.requests() == 11
+
+
+def test_a_delete_that_is_stopped_says_what_is_done_and_one_that_is_retried_says_all(s3: S3, wire: MemoryWire) -> None:
+    keys = [f"k{n:04}" for n in range(2500)]
+    wire.faults.append(Fault("DeleteObjects", status=403, code="AccessDenied"))
+    with pytest.raises(BulkError) as caught:
+        s3.delete_many(keys)
+    assert len(caught.value.failed) in (500, 1000)
+    assert caught.value.retry() == [f"s3://box/{key}" for key in keys]
+
+    class OfTheLast(Fault):
+        def strikes(self, request: Request) -> bool:
+            return b"k2000" in request.body  # type: ignore[operator]
+
+    wire.faults.append(OfTheLast(status=403, code="InvalidAccessKeyId", times=None))
+    with pytest.raises(CredentialsError) as ended:
+        s3.delete_many(keys)
+    assert partial_of(ended.value) == [f"s3://box/{key}" for key in keys[:2000]]
+
+
+def test_local_work_is_done_though_the_program_ends(s3: S3) -> None:
+    """At the end of a program pools take nothing more; what comes back then must not be lost, nor waited for."""
+    s3.get("small")
+    engine = s3._core.engine
+    engine.pool.shutdown()
+    done: list[int] = []
+    engine.work(done.append, 1)
+    assert done == [1]
+    s3.put("large", bytes(12 << 20))
+    assert s3.get("large").size == 12 << 20
+
+
+def test_it_is_said_that_nothing_answers(
+    wire: MemoryWire, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_SILENT", 0.0)
+    wire.faults.append(Fault(wire="connect", times=3))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, patience=30.0, first_patience=30.0)) as s3:
+        s3.get("small")
+    (said,) = caplog.messages
+    assert "trying for another 30 s" in said
+    assert "is the endpoint right?" in said
 
 
 def test_deletes_count_only_what_the_reply_names(s3: S3, wire: MemoryWire) -> None:

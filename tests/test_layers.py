@@ -23,7 +23,7 @@ FLOORS = [
     ("errors",),
     ("uri", "ranges", "checksum"),
     ("model", "config"),
-    ("run",),
+    ("run", "farewell"),
     ("wire",),
     ("wire.xml", "wire.signing", "wire.redact"),
     ("wire.aws",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -17,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from s3nb import S3, CredentialsError, TransferConfig
+from s3nb import S3, ClientClosed, CredentialsError, TransferConfig, farewell
+from s3nb.jobs import Job
+from s3nb.testing import MemoryWire
 from s3nb.wire.boto import BotoWire
 
 from .conftest import Server
@@ -124,22 +127,99 @@ except KeyboardInterrupt:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("s3nb.")] == []
 
 
+def test_a_client_may_be_dropped_anywhere_also_inside_its_own_locks(tmp_path: Path) -> None:
+    """A finaliser runs on the thread that happens to drop the last reference, or on which the collector looks."""
+    over = threading.Event()
+
+    def drop() -> None:
+        s3 = S3(tmp_path, s3root="s3://box", wire=MemoryWire({"box": {"k": b"x" * 10}}))
+        assert s3.get("k").path is not None
+        core, store = s3._core, s3._store
+        engine = core.engine
+        with engine._lock, core._lock, store._lock, engine.clock._changed:
+            del s3
+        over.set()
+
+    thread = threading.Thread(target=drop, daemon=True)
+    thread.start()
+    assert over.wait(20), "it waits for itself"
+    assert farewell.settled()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_forked_child_closes_or_drops_stays_with_the_parent(tmp_path: Path) -> None:
+    with S3(tmp_path, s3root="s3://box", wire=MemoryWire({"box": {"k": b"x", "large": bytes(2 << 20)}})) as s3:
+        small, large = s3.get("k"), s3.get("large")
+        paths = [small.path, large.path]
+        for how in ("close", "drop"):
+            with (
+                s3._core.engine._lock,
+                s3._core._lock,
+                s3._store._lock,
+            ):  # held by other threads, as far as the child can tell
+                child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    if how == "close":
+                        s3.close()
+                    else:
+                        large.release()
+                        del s3
+                        gc.collect()
+                        farewell.settled()
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
+            assert all(path is not None and os.path.exists(path) for path in paths), how
+        assert large.blob == bytes(2 << 20)
+
+
+def test_an_operation_does_not_go_on_in_a_forked_child(tmp_path: Path) -> None:
+    wire = MemoryWire({"box": {f"k{n}": b"x" for n in range(3000)}})
+    with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
+        found = s3.iter_get(f"k{n}" for n in range(3000))
+        next(found)
+        job = Job(lambda: threading.Event().wait(20))
+        handle = s3.submit_get("k1")
+        with s3._core.engine._lock, job._watch._lock:
+            child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                handle.cancel()
+                job.cancel()
+                assert job.wait(5)
+                assert "forked" in str(job.exception())
+                with pytest.raises(ClientClosed, match="forked"):
+                    list(found)
+                found.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        assert sum(1 for _ in found) == 2999
+        job.cancel()
+
+
 def test_dropped_clients_leave_no_threads_and_no_descriptors(
     moto_server: Server, moto_bucket: str, tmp_path: Path
 ) -> None:
     # in a process of its own: clients that other tests share have threads too
     code = """
 import gc, threading
+from s3nb import farewell
 s3.close()
 def once():
     S3(bucket=bucket, endpoint_url=url, session=session).put("k", "body")
+    gc.collect()
+    assert farewell.settled()
 once()
-gc.collect()
-assert [t.name for t in threading.enumerate() if t.name.startswith("s3nb-")] == []
+assert [t.name for t in threading.enumerate() if t.name.startswith("s3nb-")] == ["s3nb-farewell"]
 before = len(os.listdir("/proc/self/fd"))
 for _ in range(5):
     once()
-gc.collect()
 assert len(os.listdir("/proc/self/fd")) <= before
 """
     done = python(code, moto_server, moto_bucket, tmp_path)

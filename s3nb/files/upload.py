@@ -161,7 +161,7 @@ class Upload(Sender):
             self._bytes += len(body)
             self._held[number] = (len(body), size, after)
         try:
-            self.scope.engine.pool.submit(self._launch, number, body)
+            self.scope.engine.work(self._launch, number, body)
         except RuntimeError as exc:  # the interpreter is ending
             self._end_part(number, ClientClosed(str(exc)))
             raise
@@ -258,7 +258,7 @@ class Upload(Sender):
         if call.number:
             self._end_part(call.number, error)
         elif isinstance(error, PreconditionFailed):
-            self.scope.engine.pool.submit(self._look_why, call, error)
+            self.scope.engine.work(self._look_why, call, error)
         else:
             self.refused_complete(error)
 

@@ -7,6 +7,8 @@ on the clock for another try. No thread waits for any of this.
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
 from collections import deque
@@ -44,9 +46,14 @@ from s3nb.transfer.pace import Backoff, Pace, RetryBudget
 from s3nb.wire import Reply, Request, Sink, Wire, WireError
 from s3nb.wire.xml import MalformedReply, parse_error
 
+_log = logging.getLogger("s3nb")
 _DNS_TRIES = 3
 _MALFORMED_TRIES = 5
 _WHERE = "nothing has answered there yet: is the endpoint right? (endpoint_url=, --endpoint-url, AWS_ENDPOINT_URL)"
+_SILENT, _SAID_AGAIN = (
+    5.0,
+    20.0,
+)  # seconds without an answer until that is said, if as many are left; and until it is said again
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
@@ -74,6 +81,8 @@ class Scope:
     def cancel(self) -> None:
         """Drop what is queued or waiting, and stop what is in flight."""
         self.cancelled = True
+        if self.engine.forked:
+            return  # it runs in the parent, and goes on
         self.engine.purge(self)
         for call in list(self.calls):
             call.cancel()
@@ -220,6 +229,7 @@ class Engine:
         self.pace = Pace(config)
         self._backoff = backoff or Backoff(config)
         self._renew = renew
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         self._renewed_at = 0.0
@@ -233,6 +243,7 @@ class Engine:
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
         self._answered = False  # ever, whatever it was
+        self._said = -_SAID_AGAIN  # when it was last said that nothing answers
         self._pumping = False
         self._thread = threading.local()  # what each is starting
         self._budget = RetryBudget()
@@ -248,6 +259,20 @@ class Engine:
                 if pool is None:
                     pool = self._pool = ThreadPoolExecutor(self.config.max_workers, "s3nb-work")
         return pool
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that the engine runs in: its threads are not here, its locks may be held."""
+        return self._pid != os.getpid()
+
+    def work(self, step: Callable[..., object], *arguments: Any) -> None:
+        """Have local work that may block done by a thread of the pool; at the end of the program, when it takes no more, here."""
+        try:
+            self.pool.submit(step, *arguments)
+        except RuntimeError as exc:
+            if "cannot schedule" not in str(exc):
+                raise
+            step(*arguments)
 
     def request(self, scope: Scope, request: Request, parse: Callable[[Reply], Any]) -> Future[Any]:
         """Run one request; the future gives ``parse(reply)`` of its 2xx reply."""
@@ -464,12 +489,13 @@ class Engine:
         """Put the call on the clock, unless it has used up its tries."""
         waited = time.monotonic() - call._began
         config = self.config
+        limit = config.patience
+        if wire == "connect" and not self._answered:
+            limit = min(config.first_patience, limit)
         if throttled:
             more = call.tries < config.attempts or waited < config.patience
-        elif wire == "connect" and not self._answered:
-            more = waited < min(config.first_patience, config.patience)
         elif wire in ("connect", "descriptors"):
-            more = waited < config.patience
+            more = waited < limit
         elif wire == "dns":
             more = call.tries < _DNS_TRIES
         elif wire == "malformed":
@@ -487,6 +513,8 @@ class Engine:
                 error.add_note(_WHERE)
             self.settle(call, CancelledError() if call.dropped else error)
             return
+        if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited:
+            self._say(error, limit - waited)
         call.scope.progress.retried()
         self._leave(call)
         pause = self._backoff.pause(
@@ -496,6 +524,14 @@ class Engine:
             pause = max(pause, self._budget.spend(time.monotonic()))
             self._waiting.add(call)
         self.clock.later(pause, lambda: self._wait_is_over(call))
+
+    def _say(self, error: S3Error, left: float) -> None:
+        """Say that nothing answers, but is waited for: who looks at a cell that does nothing would like to know."""
+        now = time.monotonic()
+        if now < self._said + _SAID_AGAIN:
+            return
+        self._said = now
+        _log.warning("%s; trying for another %.0f s%s", error, left, "" if self._answered else f" ({_WHERE})")
 
     def _wait_is_over(self, call: Call) -> None:
         with self._lock:
@@ -525,7 +561,7 @@ class Engine:
         with self._lock:
             self._renewals += 1
         self._leave(call)
-        self.pool.submit(self._renew_for, call, error)
+        self.work(self._renew_for, call, error)
 
     def _renew_for(self, call: Call, error: S3Error) -> None:
         """Renew the credentials, unless that was done or tried since the call was sent; then send it again, or fail it."""

@@ -105,7 +105,7 @@ class GetTask(Task):
     def start(self) -> None:
         self.wanted.check()
         if self._target is not None and self._target.leftover is not None:
-            self.engine.pool.submit(self._guarded, self._resume)
+            self.engine.work(self._guarded, self._resume)
         else:
             self._open()
 
@@ -219,9 +219,7 @@ class GetTask(Task):
         headers = (("If-Match", subject.etag), *(WITH_CHECKSUM if self.engine.config.verify else ()))
         request = Request("HeadObject", "HEAD", wanted.bucket, wanted.key, query=wanted.query(), headers=headers)
         future = self.engine.request(self.scope, request, lambda reply: reply)
-        future.add_done_callback(
-            lambda done: self.engine.pool.submit(self._guarded, lambda: self._resumed(journal, done))
-        )
+        future.add_done_callback(lambda done: self.engine.work(self._guarded, lambda: self._resumed(journal, done)))
 
     def _resumed(self, journal: Journal, done: Future[Reply]) -> None:
         """Check what is in the file, and fetch the rest by ranges."""
@@ -375,7 +373,7 @@ class GetTask(Task):
             elif len(data) <= _INLINE or crc_of(self._want):
                 self._check_body(data)
             else:
-                self.engine.pool.submit(self._guarded, lambda: self._check_body(data))
+                self.engine.work(self._guarded, lambda: self._check_body(data))
             return
         if self._size is None:  # the head did not say
             self._size = call.at
@@ -479,7 +477,7 @@ class GetTask(Task):
             yield os.pread(self._fd, min(1 << 20, stop - at), at)
 
     def in_pool(self, step: Callable[[], None]) -> None:
-        self.engine.pool.submit(self._guarded, step)
+        self.engine.work(self._guarded, step)
 
     def accepted(self, by: str) -> None:
         self._verified = by
@@ -524,7 +522,7 @@ class GetTask(Task):
         if self._target is None:
             self._finish_temp()
         elif self._target.fsync:
-            self.engine.pool.submit(self._publish)  # may take long
+            self.engine.work(self._publish)  # may take long
         else:
             self._publish()
 

@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import weakref
 from collections import deque
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Store:
         self._held = 0
         self._freed: deque[int] = deque()  # filled by finalisers, which must not take a lock
         self.closed = False
+        _stores.add(self)
 
     def hold(self, size: int) -> bool:
         """Take ``size`` bytes from the memory budget; False if they are not there."""
@@ -80,18 +82,48 @@ class Store:
         """Open a new file at ``path`` with room for ``size`` bytes; returns its descriptor."""
         return create(path, size)
 
+    @property
+    def used(self) -> bool:
+        """Whether there is a folder."""
+        return self._folder is not None
+
     def discard(self, path: str) -> None:
         """Remove one file of the store, if it is still there."""
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        folder = self._folder
+        if (
+            folder is not None and os.path.dirname(path) == folder
+        ):  # else it is that of the process that we were forked from
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def close(self) -> None:
         """Remove the folder and what it holds. May be called twice."""
         with self._lock:
-            self.closed = True
-            folder, self._folder = self._folder, None
+            self.remove()
+
+    def remove(self) -> None:
+        """Do what `close` does, at the end of the interpreter: nobody gives back the lock any more."""
+        self.closed = True
+        folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def after_fork(self) -> None:
+        """Leave to the parent what is the parent's: its folder, and perhaps the lock."""
+        self._lock = threading.Lock()
+        self._folder = None
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def create(path: str, size: int | None, mode: int = 0o600) -> int:

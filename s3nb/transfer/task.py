@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any, Generic, TypeVar
 
-from s3nb.errors import S3Error
+from s3nb.errors import ClientClosed, S3Error
 from s3nb.text import visible
 from s3nb.transfer.attempt import Engine, Scope
 from s3nb.transfer.interrupt import held
@@ -237,6 +237,10 @@ class Window(Generic[Item]):
 
     def _sleep(self, line: deque[Task] | None) -> None:
         """Wait until half of the window has ended; look now and then all the same."""
+        if self._scope.engine.forked:
+            raise ClientClosed(
+                "this operation belongs to the process that this one was forked from: begin another here"
+            )
         with self._lock:
             self._wake_below = 0 if self._exhausted else self._size - self._size // 4
             if self._running <= self._wake_below:
@@ -251,7 +255,7 @@ class Window(Generic[Item]):
 
     def _farewell(self) -> None:
         """On the way out with tasks under way (an error, Ctrl-C, a generator closed early): stop them all."""
-        if self._running == 0:
+        if self._running == 0 or self._scope.engine.forked:
             return
         self._scope.progress.cancel()
         until = time.monotonic() + _FAREWELL

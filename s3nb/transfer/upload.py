@@ -163,10 +163,10 @@ class PutTask(Task):
         if source.quick and source.size is not None and source.size <= _INLINE:
             self._first()
         else:
-            self.engine.pool.submit(self._guarded, self._first)
+            self.engine.work(self._guarded, self._first)
 
     def _later(self) -> None:
-        self.engine.pool.submit(self._guarded, self._first)
+        self.engine.work(self._guarded, self._first)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -258,7 +258,7 @@ class PutTask(Task):
     def _begin(self) -> None:
         self._ways = _WAYS
         for _ in range(_WAYS):
-            self.engine.pool.submit(self._way)
+            self.engine.work(self._way)
 
     def _way(self) -> None:
         """Read, hash and send one part; when it is stored, the way goes on with the next."""
@@ -346,7 +346,7 @@ class PutTask(Task):
             self._live.discard(call)
             self._etags[call.number] = (etag, call.digests.crc32 if self.engine.config.upload_checksum else None)
             self._sent += len(call.body)
-        self.engine.pool.submit(self._way)
+        self.engine.work(self._way)
 
     def _complete(self) -> None:
         try:
