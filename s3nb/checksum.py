@@ -122,6 +122,11 @@ def expected(headers: Mapping[str, str]) -> Expected:
     return of_etag(headers)
 
 
+def is_md5(etag: str | None) -> bool:
+    """Say whether an ETag looks like an MD5, of all bytes or of the parts'."""
+    return etag is not None and _ETAG.match(etag) is not None
+
+
 def of_etag(headers: Mapping[str, str]) -> Expected:
     """Return what the ETag promises: an MD5, unless the object is encrypted with keys that are not S3's own."""
     found = _ETAG.match(headers.get("etag") or "")

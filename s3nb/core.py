@@ -22,7 +22,7 @@ from s3nb.errors import ClientClosed, CredentialsError
 from s3nb.progress import Progress
 from s3nb.transfer.attempt import Engine, Scope
 from s3nb.transfer.task import Task, Window, run_one
-from s3nb.wire import Reply, Request, Sink, Wire
+from s3nb.wire import Pending, Request, Sink, Wire
 from s3nb.wire.aws import Account
 
 ENGINES = ("auto", "curl", "boto3")
@@ -198,7 +198,7 @@ class _ByBucket:
             self._portable = self._make()
         return self._portable
 
-    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+    def send(self, request: Request, sink: Sink | None = None) -> Pending:
         return self._wire(request.bucket).send(request, sink)
 
     def presign(self, request: Request, expires: int) -> str:

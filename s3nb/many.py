@@ -162,7 +162,6 @@ def submit(task: Task, owner: object) -> Future[Any]:
     """Start a task; return its future."""
     handle = Handle(task.scope, owner)
     task.on_end = lambda ended: handle.settle(ended)
-    task.scope.progress.planned()
     task.begin()
     return handle
 

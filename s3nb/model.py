@@ -116,7 +116,7 @@ class S3Object:
         *,
         size: int | None = None,
         headers: Mapping[str, str] | None = None,
-        range_info: RangeInfo | None = None,
+        range_info: RangeInfo | bool | None = None,
         data: bytes | None = None,
         path: str | None = None,
         given: bool = False,
@@ -134,7 +134,7 @@ class S3Object:
         self._url = url
         self._size = size
         self._headers = headers
-        self._range = range_info
+        self._range = range_info  # True: all of it
         self._data = data
         self._path = path
         self._given = given  # somebody else may use the file: it is not ours to remove early
@@ -343,7 +343,10 @@ class S3Object:
     @property
     def range_info(self) -> RangeInfo | None:
         """Which bytes were sent, of how many; None without info, or if nothing was fetched."""
-        return self._range
+        if self._range is True:
+            size = self._size or 0
+            return RangeInfo(size, 0, size)
+        return self._range or None
 
     @property
     def last_modified(self) -> float | None:

@@ -136,7 +136,7 @@ class Progress:
             watcher[0](self)
 
     def planned(self, objects: int = 1) -> None:
-        """Count ``objects`` more that were taken from the input."""
+        """Count ``objects`` more that were taken from the input, and that no `begin` counts."""
         with self._lock:
             self._so_far += objects
 
@@ -145,10 +145,12 @@ class Progress:
         with self._lock:
             self._total = self._so_far
 
-    def begin(self, transfer: Moving) -> None:
-        """Watch a transfer that starts."""
+    def begin(self, transfer: Moving, objects: int = 1) -> None:
+        """Watch a transfer that starts; it is about so many objects more that were taken from the input."""
+        now = time.monotonic()
         with self._lock:
-            self._under_way[transfer] = time.monotonic()
+            self._so_far += objects
+            self._under_way[transfer] = now
 
     def end(self, transfer: Moving, done: int = 0, failed: int = 0, skipped: int = 0) -> None:
         """Count the objects of a transfer that is over."""

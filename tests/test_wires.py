@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -246,6 +247,37 @@ def test_many_exchanges_at_once_each_get_their_own_reply(wire: Wire) -> None:
     assert all(f.result(60).status == 200 for f in puts)
     gets = [wire.send(Request("GetObject", "GET", BUCKET, f"n/{n}")) for n in range(200)]
     assert [f.result(60).body for f in gets] == [str(n).encode() for n in range(200)]
+
+
+def test_a_callback_is_called_once_whenever_it_is_added(wire: Wire) -> None:
+    put(wire, "a", b"hello")
+    called: SimpleQueue[bytes] = SimpleQueue()
+    futures = [wire.send(Request("GetObject", "GET", BUCKET, "a")) for _ in range(100)]
+    for future in futures:  # some are done by now, some are not
+        future.add_done_callback(lambda done: called.put(done.result().body))
+    assert [called.get(timeout=30) for _ in futures] == [b"hello"] * 100
+    for future in futures:
+        future.add_done_callback(lambda done: called.put(done.result(0).body))
+    assert [called.get(timeout=30) for _ in futures] == [b"hello"] * 100
+    assert called.empty()
+
+
+def test_several_threads_wait_for_one_reply_and_none_for_ever(wire: Wire) -> None:
+    put(wire, "a", b"hello")
+    release = threading.Event()
+
+    class Late(Collect):
+        def begin(self, status: int, headers: Headers) -> bool:
+            release.wait(10)
+            return super().begin(status, headers)
+
+    future = wire.send(Request("GetObject", "GET", BUCKET, "a"), Late())
+    with pytest.raises(TimeoutError):
+        future.result(0.01)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(future.result, 30) for _ in range(4)]
+        release.set()
+        assert [w.result().status for w in waiting] == [200] * 4
 
 
 def test_cancelling_ends_the_future_only_when_the_sink_is_free(wire: Wire) -> None:

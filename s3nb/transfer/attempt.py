@@ -43,7 +43,7 @@ from s3nb.transfer.failures import (
 )
 from s3nb.transfer.interrupt import held
 from s3nb.transfer.pace import Backoff, Pace, RetryBudget
-from s3nb.wire import Reply, Request, Sink, Wire, WireError
+from s3nb.wire import Pending, Reply, Request, Sink, Wire, WireError
 from s3nb.wire.xml import MalformedReply, parse_error
 
 _log = logging.getLogger("s3nb")
@@ -105,7 +105,7 @@ class Call:
         self.renewing = False
         self._began = 0.0
         self._sent_at = 0.0
-        self._exchange: Future[Reply] | None = None
+        self._exchange: Pending | None = None
         self._request: Request | None = None
 
     def make(self) -> tuple[Request, Sink | None]:
@@ -170,7 +170,7 @@ class Call:
         if self.dropped:  # cancel() may have come before there was an exchange
             exchange.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
 
-    def _replied(self, exchange: Future[Reply]) -> None:
+    def _replied(self, exchange: Pending) -> None:
         self._exchange = None
         self.scope.engine.replied(self, exchange)
 
@@ -382,7 +382,7 @@ class Engine:
             scope.calls.discard(call)
             call.failed(CancelledError())
 
-    def replied(self, call: Call, exchange: Future[Reply]) -> None:
+    def replied(self, call: Call, exchange: Pending) -> None:
         """Judge what came back (called by the wire)."""
         if exchange.cancelled():
             if call.renewing and not call.dropped:

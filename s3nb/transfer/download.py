@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
-from s3nb.checksum import CRC32, SIZE, Crc, crc, expected, of_etag, of_part, of_parts, whole
+from s3nb.checksum import CRC32, SIZE, Crc, crc, expected, is_md5, of_etag, of_part, of_parts, whole
 from s3nb.errors import IntegrityError, LocalFileError, NotFound, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.model import RangeInfo, S3Object
 from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts
@@ -66,14 +66,14 @@ class GetTask(Task):
     def _reset(self) -> None:
         self.etag: str | None = None
         self._headers: Headers | None = None
-        self._range: RangeInfo | None = None
+        self._range: RangeInfo | bool | None = None  # True: the whole object
         self._size: int | None = None  # bytes to come
         self.first = 0  # first of them, in the object
-        self._body: list[bytes] = []
+        self._body: list[bytes] = []  # a small one; the other lists are made when there is something to put in
         self._held = 0  # bytes of the memory budget that are ours
         self._fd = -1
         self._path: str | None = None
-        self._parts: list[Part] = []
+        self._parts: Sequence[Part] = ()
         self._front = 0  # parts before this index belong to the opening GET
         self._taken_back = 0  # parts from this index on are taken by ranges
         self._arrived = 0  # bytes of calls that have ended
@@ -81,10 +81,10 @@ class GetTask(Task):
         self._want = SIZE
         self.crc: Crc | None = None  # kept while bytes go to a file
         self._audit: Audit | None = None  # of a file
-        self._suspects: list[Sum] = []  # yet to be fetched again
+        self._suspects: Sequence[Sum] = ()  # yet to be fetched again
         self._verified = "size"
         self._journal: Journal | None = None
-        self._rates: list[float] = []  # bytes a second of the last ranges that have come
+        self._rates: Sequence[float] = ()  # bytes a second of the last ranges that have come
         self.step = 1 << 62  # bytes after which a running sum is noted
         self.trouble: BaseException | None = None
         self._opening: OpeningCall | None = None
@@ -152,13 +152,11 @@ class GetTask(Task):
         self.first = start
         self._size = size
         if size is not None:
-            self._range = RangeInfo(total if total is not None else -1, start, size)
+            self._range = (
+                True if start == 0 and size == total else RangeInfo(-1 if total is None else total, start, size)
+            )
         config = self.engine.config
-        if (
-            config.verify
-            and asked is None
-            and (headers.mentions("x-amz-checksum-") or of_etag({"etag": self.etag or ""}).value)
-        ):
+        if config.verify and asked is None and (is_md5(self.etag) or headers.mentions("x-amz-checksum-")):
             self._want = expected(headers)
         opening = self._opening
         assert opening is not None
@@ -243,7 +241,7 @@ class GetTask(Task):
         self._fd = os.open(target.temp, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
         self._headers = reply.headers
         self.etag, self._size = subject.etag, subject.size
-        self._range = RangeInfo(subject.size, 0, subject.size)
+        self._range = True
         want = expected(reply.headers) if self.engine.config.verify else SIZE
         if crc_of(want) not in (None, running):
             want = of_etag(reply.headers)  # the journal's sums are of another kind
@@ -253,10 +251,12 @@ class GetTask(Task):
         self._audit = Audit(self, want, running)
         self._audit.sums = intact = read_back(self._fd, journal.sums, running.update)
         self.step = max(_STEP, subject.size >> 10)
+        cut: list[Part] = []
         for start, stop in missing(subject.size, intact):
             for part in plan_parts(stop - start, config.part_size):
-                self._parts.append(Part(len(self._parts) + 1, start + part.start, start + part.stop))
-        self._taken_back = len(self._parts)
+                cut.append(Part(len(cut) + 1, start + part.start, start + part.stop))
+        self._parts = cut
+        self._taken_back = len(cut)
         if not self._parts:
             self._judge()
             return
@@ -291,7 +291,7 @@ class GetTask(Task):
     @property
     def total(self) -> int:
         """Bytes of the whole object; -1: not known."""
-        return self._range.total_size if self._range is not None else -1
+        return self._range.total_size if isinstance(self._range, RangeInfo) else self._size or 0 if self._range else -1
 
     def held(self) -> int:
         """Return the bytes in memory."""
@@ -377,7 +377,7 @@ class GetTask(Task):
             return
         if self._size is None:  # the head did not say
             self._size = call.at
-            self._range = RangeInfo(call.at, 0, call.at)
+            self._range = True
         self._leave(call, None)
 
     def opening_broke(self, call: OpeningCall) -> bool:
@@ -496,7 +496,7 @@ class GetTask(Task):
         with self._lock:
             if not self._suspects or self.trouble is not None:
                 return
-            part = self._suspects.pop()
+            *self._suspects, part = self._suspects
             call = RangeCall(self, part.start, part.stop, part)
             self._live.add(call)
         self.engine.submit(call)
@@ -505,7 +505,7 @@ class GetTask(Task):
         """A range has come a second time."""
         assert self._audit is not None
         if self._audit.replaced(before, Sum(call.start, call.stop, call.sum)):
-            self._suspects = []  # that was it
+            self._suspects = ()  # that was it
         self._next_suspect()
         self._leave(call, None)
 

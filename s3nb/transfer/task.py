@@ -76,11 +76,15 @@ class Task:
     def begin(self) -> None:
         """Count the task, and start it."""
         with held:
-            self.scope.progress.begin(self)
-            try:
-                self.start()
-            except Exception as exc:
-                self.fail(exc)
+            self.begin_held()
+
+    def begin_held(self) -> None:
+        """The same, where Ctrl-C is held back already."""
+        self.scope.progress.begin(self, self.objects())
+        try:
+            self.start()
+        except Exception as exc:
+            self.fail(exc)
 
     def end(self, result: Any, outcome: str = "done") -> None:
         """Note success."""
@@ -216,14 +220,13 @@ class Window(Generic[Item]):
                 progress.all_planned()
                 return
             task = self._make(item)
-            progress.planned(task.objects())
             task.item = item
             task.on_end = self._on_end
             line.append(task)
             with held:
                 with self._lock:
                     self._running += 1
-                task.begin()
+                task.begin_held()
             if self._tick is not None and self._running == self._size:
                 self._tick()
 
@@ -270,9 +273,8 @@ def run_one(task: Task, tick: Callable[[], object] | None = None) -> Any:
     """Run one task and wait for it; return its result or raise its error. Ctrl-C stops it."""
     event = threading.Event()
     task.on_end = lambda _: event.set()
-    task.scope.progress.planned()
-    task.scope.progress.all_planned()
     task.begin()
+    task.scope.progress.all_planned()
     try:
         while not event.wait(_SLICE):
             if tick is not None:

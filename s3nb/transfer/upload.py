@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from s3nb.checksum import Digests, md5_of, of_etag, pieces_of
+from s3nb.checksum import Digests, is_md5, md5_of, of_etag, pieces_of
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
@@ -513,7 +513,7 @@ class PutCall(Call):
         if theirs is not None and self.task.scope.engine.config.upload_checksum and theirs != self.digests.crc32:
             raise Again(self._differ("CRC32", theirs, self.digests.crc32))
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
-        if self._compare and of_etag({"etag": reply.headers.peek("etag") or ""}).value:
+        if self._compare and is_md5(reply.headers.peek("etag")):
             tag = of_etag(reply.headers)
             md5 = self.digests.md5 or md5_of(self.body)
             if tag.value and not tag.parts and tag.value != md5:

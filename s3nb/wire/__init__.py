@@ -1,4 +1,4 @@
-"""The seam between policy and the network: one request out, one reply in, as a Future.
+"""The seam between policy and the network: one request out, one reply in, as a future.
 
 A wire knows how to reach a bucket and how to sign. It makes one HTTP exchange and reports what
 happened: no retry, no policy, no S3 errors. Three wires speak this protocol: libcurl
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from functools import lru_cache
 from typing import Any, Protocol
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -166,7 +166,7 @@ class Headers(Mapping[str, str]):
         """Say whether a header's name may begin so, without parsing."""
         if self._parsed is not None:
             return any(name.startswith(text) for name in self._parsed)
-        return b"\n" + text.encode() in self._lower()
+        return _pattern(text) in self._lower()
 
     def _lower(self) -> bytes:
         if not self._low:
@@ -178,7 +178,7 @@ class Headers(Mapping[str, str]):
         if self._parsed is not None:
             return self._parsed.get(name)
         raw = self._raw
-        at = self._lower().find(b"\n%b:" % name.encode())
+        at = self._lower().find(_pattern(name + ":"))
         if at == -1:
             return None
         return _text(raw[at + len(name) + 2 : raw.find(b"\n", at + 1)]).strip()
@@ -202,6 +202,11 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
+
+
+@lru_cache(256)
+def _pattern(name: str) -> bytes:
+    return b"\n" + name.encode()
 
 
 def _text(line: bytes) -> str:
@@ -270,14 +275,25 @@ class WireError(Exception):
         return WireError, (self.kind, str(self))
 
 
+class Pending(Protocol):
+    """An exchange under way, with the manners of a `concurrent.futures.Future` (which is one)."""
+
+    def done(self) -> bool: ...
+    def cancel(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def exception(self, timeout: float | None = None) -> BaseException | None: ...
+    def result(self, timeout: float | None = None) -> Reply: ...
+    def add_done_callback(self, fn: Callable[[Any], object], /) -> None: ...
+
+
 class Wire(Protocol):
     """One HTTP exchange at a time, many at once."""
 
-    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+    def send(self, request: Request, sink: Sink | None = None) -> Pending:
         """Start an exchange; never blocks on the network.
 
-        The future's callbacks run on a thread of the wire and must be quick. ``cancel()`` is honoured while
-        the exchange runs: the future then completes as cancelled only when the wire has let go of body and sink.
+        Its callbacks run on a thread of the wire and must be quick. ``cancel()`` is honoured while
+        the exchange runs: it then ends as cancelled only when the wire has let go of body and sink.
         It fails with `WireError` when there is no reply; any status is a success here.
         """
         ...

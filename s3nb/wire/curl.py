@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import select
 import selectors
@@ -20,19 +21,21 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
+from datetime import datetime
 from typing import Any
 
 import pycurl
 
 from s3nb.config import TransferConfig
-from s3nb.wire import KEPT_BODY, UNSIGNED_PAYLOAD, FileSlice, Headers, Reply, Request, Sink, Wire, WireError
+from s3nb.wire import KEPT_BODY, UNSIGNED_PAYLOAD, FileSlice, Headers, Pending, Reply, Request, Sink, Wire, WireError
 from s3nb.wire.aws import Account, Endpoint
-from s3nb.wire.signing import EMPTY_SHA256, Signer, encode_key, encode_query
+from s3nb.wire.signing import EMPTY_SHA256, Keys, Signer, encode_key, encode_query
 
 _RECEIVE_BUFFER = 512 * 1024  # CURL_MAX_READ_SIZE is far above; larger ones gained nothing measurable
 _SEND_BUFFER = 512 * 1024
 _KEPT_CONNECTIONS = 512
+_FORMS = 64  # kept of a second: many requests of a kind, few kinds
 
 # https://curl.se/libcurl/c/libcurl-errors.html
 _KINDS = {
@@ -49,7 +52,9 @@ _KINDS = {
     pycurl.E_SSL_ISSUER_ERROR: "tls",
 }
 
-_BLANK = b"\r\n"
+_PENDING, _FINISHED, _CANCELLED = "pending", "finished", "cancelled"
+_log = logging.getLogger(__name__)
+_first_waiter = threading.Lock()
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -89,31 +94,112 @@ class _Poll:
         (self._epoll or self._selector).close()  # type: ignore[union-attr]
 
 
-class _Exchange(Future[Reply]):
-    """The future of one exchange, and all the lane needs to make it.
+class _Exchange:
+    """What `CurlWire.send` returns, and all the lane needs to make one exchange.
 
-    ``cancel`` only asks: the lane lets go of body and sink first, and then the future is cancelled.
+    It has the manners of a `concurrent.futures.Future`, without a condition, a lock and two lists of its own: one is made for
+    every small object, and nobody waits for it but tests. Strategy: the state is set before callbacks and waiters are
+    looked for, and these look at the state after they have put themselves down; so one of the two always sees the other.
+
+    ``cancel`` only asks: the lane lets go of body and sink first, and then it is cancelled.
     """
 
+    __slots__ = (
+        "_callbacks",
+        "_error",
+        "_reply",
+        "_state",
+        "_waiting",
+        "dropped",
+        "lane",
+        "redirected",
+        "request",
+        "sink",
+        "slot",
+    )
+
     def __init__(self, lane: _Lane, request: Request, sink: Sink | None) -> None:
-        super().__init__()
         self.lane = lane
         self.request = request
         self.sink = sink
         self.slot: _Slot | None = None
         self.dropped = False
         self.redirected = False
+        self._state = _PENDING
+        self._reply: Reply | None = None
+        self._error: BaseException | None = None
+        self._callbacks: list[Callable[[Any], object]] = []
+        self._waiting: threading.Event | None = None
+
+    def done(self) -> bool:
+        return self._state is not _PENDING
+
+    def cancelled(self) -> bool:
+        return self._state is _CANCELLED
 
     def cancel(self) -> bool:
-        if self.done():
-            return self.cancelled()
+        if self._state is not _PENDING:
+            return self._state is _CANCELLED
         self.dropped = True
         self.lane.post(self)
         return True
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if self._state is _PENDING:
+            self._wait(timeout)
+        if self._state is _CANCELLED:
+            raise CancelledError
+        return self._error
+
+    def result(self, timeout: float | None = None) -> Reply:
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        assert self._reply is not None
+        return self._reply
+
+    def _wait(self, timeout: float | None) -> None:
+        with _first_waiter:
+            if self._waiting is None:
+                self._waiting = threading.Event()
+        if self._state is _PENDING and not self._waiting.wait(timeout):
+            raise TimeoutError
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        self._callbacks.append(callback)
+        if self._state is not _PENDING:
+            self._settle()
+
+    # -- the lane's side ------------------------------------------------------------------
+
+    def set_result(self, reply: Reply) -> None:
+        self._reply = reply
+        self._state = _FINISHED
+        self._settle()
+
+    def set_exception(self, error: BaseException) -> None:
+        self._error = error
+        self._state = _FINISHED
+        self._settle()
+
     def finish_cancel(self) -> None:
-        if not self.done() and super().cancel():
-            self.set_running_or_notify_cancel()
+        if self._state is _PENDING:
+            self._state = _CANCELLED
+            self._settle()
+
+    def _settle(self) -> None:
+        callbacks = self._callbacks
+        while callbacks:  # each is taken out by one thread
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:
+                break
+            try:
+                callback(self)
+            except Exception:
+                _log.exception("a callback of a request failed")
+        if self._waiting is not None:
+            self._waiting.set()
 
 
 class _Slot:
@@ -181,11 +267,13 @@ class _Slot:
     def _head(self) -> tuple[int, Headers]:
         """Return status and headers of the last head: a 100 Continue or a proxy's reply may have come before, trailers after."""
         lines = self.lines
-        if _BLANK in lines[:-1]:
+        raw = b"".join(lines)
+        if raw.find(b"\r\n\r\n") < len(raw) - 4:
             heads = [at for at, line in enumerate(lines) if line.startswith(b"HTTP/")]
             lines = lines[heads[-1] :] if heads else lines
+            raw = b"".join(lines)
         status = int(lines[0].split(None, 2)[1]) if lines else 0  # libcurl has checked the line
-        return status, Headers(b"".join(lines))
+        return status, Headers(raw)
 
     def on_read(self, size: int) -> Any:
         assert self.exchange is not None
@@ -206,6 +294,34 @@ class _Slot:
             return pycurl.SEEKFUNC_FAIL
         self.offset = offset
         return pycurl.SEEKFUNC_OK
+
+
+class _Form:
+    """The headers of a request, but for the signature, as libcurl takes them; and what is to sign it."""
+
+    __slots__ = ("_start", "lines", "signed")
+
+    def __init__(
+        self, request: Request, payload: str, endpoint: Endpoint, keys: Keys | None, signer: Signer, now: datetime
+    ) -> None:
+        headers = request.headers
+        self.lines: list[str | bytes] = []
+        if request.method not in ("GET", "HEAD"):
+            self.lines = ["Expect:"]
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                self.lines.append("Content-Type:")  # else libcurl calls it a form
+        self.lines += [_line(name, value) for name, value in headers]
+        self.signed = None if keys is None else signer.prepare(endpoint.host, headers, payload, keys, now)
+        if self.signed is not None:
+            self.lines += [_line(name, value) for name, value in self.signed.added]
+            self._start = _line("Authorization", self.signed.credential)
+
+    def authorization(self, method: str, path: str, query: str) -> str | bytes:
+        """Return the header that holds the signature."""
+        assert self.signed is not None
+        signature = self.signed.signature(method, path, query)
+        start = self._start
+        return start + signature if isinstance(start, str) else start + signature.encode()
 
 
 def _line(name: str, value: str) -> str | bytes:
@@ -245,6 +361,9 @@ class _Lane:
         self._live: set[_Exchange] = set()
         self._patient: set[_Slot] = set()
         self._idle: dict[str, list[_Slot]] = {}
+        self._forms: dict[tuple[object, ...], _Form] = {}  # of this second
+        self._second: datetime | None = None
+        self._keys: Keys | None = None
         self._due: float | None = None
         self._watched: set[int] = set()
         self._sockets: dict[int, socket.socket | None] = {}  # by number, which libcurl uses again and again
@@ -490,20 +609,8 @@ class _Lane:
         path = endpoint.base + "/" + encode_key(request.key)
         query = encode_query(request.query) if request.query else ""
         payload = request.payload_hash or (UNSIGNED_PAYLOAD if body else EMPTY_SHA256)
-        headers = list(request.headers)
-        if shape == "get" or shape == "head":
-            sent: list[str | bytes] = []
-        else:
-            sent = ["Expect:"]
-            if not any(name.lower() == "content-type" for name, _ in headers):
-                sent.append("Content-Type:")  # else libcurl calls it a form
-        keys = wire.account.credentials()
-        if keys is not None:
-            signed = wire.signer(endpoint).headers(
-                method, endpoint.host, path, query, headers, payload, keys, wire.account.now()
-            )
-            headers += signed
-        sent += [_line(name, value) for name, value in headers]
+        form = self._form(endpoint, request, payload)
+        sent = form.lines if form.signed is None else [*form.lines, form.authorization(method, path, query)]
         idle = self._idle.get(shape)  # from here on nothing fails
         slot = idle.pop() if idle else self._make(shape)
         easy = slot.easy
@@ -528,6 +635,24 @@ class _Lane:
             self._patient.add(slot)
         slot.exchange = exchange
         return slot
+
+    def _form(self, endpoint: Endpoint, request: Request, payload: str) -> _Form:
+        """Return what this request has in common with others of the same second; most differ in nothing but the key."""
+        account = self._wire.account
+        keys = account.credentials()
+        now = account.now()
+        second = now.replace(microsecond=0)
+        if second != self._second or keys is not self._keys:
+            self._second, self._keys = second, keys
+            self._forms.clear()
+        own = (request.headers, payload, request.method, endpoint.host, endpoint.region)
+        shared = type(request.headers) is tuple and request.body is None
+        form = self._forms.get(own) if shared else None
+        if form is None:
+            form = _Form(request, payload, endpoint, keys, self._wire.signer(endpoint), now)
+            if shared and len(self._forms) < _FORMS:
+                self._forms[own] = form
+        return form
 
     def _make(self, shape: str) -> _Slot:
         slot = _Slot(shape)
@@ -599,7 +724,7 @@ class CurlWire(Wire):
         self._trust: list[tuple[int, Any]] | None = None
         _alive.add(self)
 
-    def send(self, request: Request, sink: Sink | None = None) -> Future[Reply]:
+    def send(self, request: Request, sink: Sink | None = None) -> Pending:
         if request.bulk and len(self._lanes) > 1:
             self._next = number = self._next % (len(self._lanes) - 1) + 1
         else:

@@ -23,6 +23,7 @@ from s3nb.text import visible
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+_sha256 = hashlib.sha256
 MAX_EXPIRES = 7 * 24 * 3600  # seconds; "Using query parameters", X-Amz-Expires
 
 _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
@@ -109,6 +110,44 @@ def _by_name(pair: str) -> tuple[str, str]:
     return name, value
 
 
+class Prepared:
+    """All of a signature but method, path and query.
+
+    Attributes
+    ----------
+    added : list of (str, str)
+        Headers to add, but for ``Authorization``.
+    credential : str
+        The value of ``Authorization`` up to the signature, which ends it.
+    """
+
+    __slots__ = ("_mac", "_start", "_tail", "added", "credential")
+
+    def __init__(
+        self, signed: dict[str, str], payload_hash: str, stamp: str, day: _Day, keys: Keys, added: list[tuple[str, str]]
+    ) -> None:
+        items = sorted(signed.items())
+        names = ";".join([name for name, _ in items])
+        lines = "\n".join([f"{name}:{value}" for name, value in items])
+        self._tail = f"{lines}\n\n{names}\n{payload_hash}"
+        self._start = f"AWS4-HMAC-SHA256\n{stamp}\n{day.scope}\n"
+        self._mac = day.mac
+        self.added = added
+        self.credential = (
+            f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{day.scope}, SignedHeaders={names}, Signature="
+        )
+
+    def __repr__(self) -> str:
+        return "<prepared signature>"
+
+    def signature(self, method: str, path: str, query: str) -> str:
+        """Return the signature of one request; ``path`` and ``query`` are encoded, as they are sent."""
+        request = f"{method}\n{path}\n{query}\n{self._tail}"
+        mac = self._mac.copy()
+        mac.update(f"{self._start}{_sha256(request.encode()).hexdigest()}".encode())
+        return mac.hexdigest()
+
+
 class Signer:
     """Signs for one region and service. Thread-safe; keeps one day's signing key.
 
@@ -167,6 +206,14 @@ class Signer:
         ValueError
             A header that HTTP cannot carry: control characters, lone surrogates.
         """
+        prepared = self.prepare(host, headers, payload_hash, keys, now)
+        signature = prepared.signature(method, path, query)
+        return [*prepared.added, ("Authorization", prepared.credential + signature)]
+
+    def prepare(
+        self, host: str, headers: Pairs, payload_hash: str, keys: Keys, now: datetime | None = None
+    ) -> Prepared:
+        """Return what signs requests of these headers, whatever their method, path and query, as of this second."""
         stamp = self._stamp(now or datetime.now(UTC))
         day = self._today(keys, stamp[:8])
         signed = _canonical(headers)
@@ -177,10 +224,7 @@ class Signer:
         if keys.token:
             signed["x-amz-security-token"] = keys.token
             added.append(("x-amz-security-token", keys.token))
-        names, signature = _sign(method, path, query, signed, payload_hash, stamp, day)
-        credential = f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{day.scope}"
-        added.append(("Authorization", f"{credential}, SignedHeaders={names}, Signature={signature}"))
-        return added
+        return Prepared(signed, payload_hash, stamp, day, keys, added)
 
     def presign(
         self,
@@ -221,7 +265,7 @@ class Signer:
         own = query.split("&") if query else []
         payload_hash = signed.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
         canonical_query = "&".join(sorted(own + auth, key=_by_name))
-        _, signature = _sign(method, path, canonical_query, signed, payload_hash, stamp, day)
+        signature = Prepared(signed, payload_hash, stamp, day, keys, []).signature(method, path, canonical_query)
         return f"{scheme}://{host}{path}?{'&'.join(own + auth)}&X-Amz-Signature={signature}"
 
     def _stamp(self, now: datetime) -> str:
@@ -253,20 +297,6 @@ def _derive(keys: Keys, scope: str) -> bytes:
 
 def _hmac(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
-
-
-def _sign(
-    method: str, path: str, query: str, headers: dict[str, str], payload_hash: str, stamp: str, day: _Day
-) -> tuple[str, str]:
-    """Return the names of the signed headers, and the signature."""
-    items = sorted(headers.items())
-    names = ";".join([name for name, _ in items])
-    lines = "\n".join([f"{name}:{value}" for name, value in items])
-    request = f"{method}\n{path}\n{query}\n{lines}\n\n{names}\n{payload_hash}"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{day.scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    mac = day.mac.copy()
-    mac.update(text.encode())
-    return names, mac.hexdigest()
 
 
 def _canonical(headers: Pairs) -> dict[str, str]:
