@@ -212,7 +212,7 @@ def md5_text(data: bytes) -> str:
 def md5_of(body: Any) -> str:
     """Return the MD5 of a body in hex, which is the ETag of a plain PUT."""
     digest = hashlib.md5(usedforsecurity=False)
-    for piece in [body] if isinstance(body, bytes) else pieces_of(body.read_at, 0, len(body)):
+    for piece in [body] if isinstance(body, (bytes, memoryview)) else pieces_of(body.read_at, 0, len(body)):
         digest.update(piece)
     return digest.hexdigest()
 

@@ -28,6 +28,9 @@ SMALLEST_PART, LARGEST_PART = 512 * KIB, 8 * MIB
 BIG_READ = 2 * MIB  # read over several connections at once, straight to where the bytes are to go
 IN_MEMORY = 16 * MIB  # objects up to this size are kept whole once they are read here and there
 JUMPS = 3
+GUESSED_RATE = 16 * MIB  # bytes a second of one connection, before any was measured
+SHARES = 4  # files that may hold a whole object each, of those that share the memory
+SHARED = 8  # connections that are sure to bring more than one does
 PAGES = 16 * MIB  # of pages kept for one file
 HINTED = 8 * MIB  # fetched ahead because the file says so
 KNOWN_WHOLE = 8 * MIB  # objects whose size is known are fetched whole up to this size
@@ -66,6 +69,14 @@ class Link:
         if not self.ttfb or not self.rate:
             return MIB
         return int(min(max(self.ttfb * self.rate, 256 * KIB), 16 * MIB))
+
+    def pays(self, waits: int, left: int) -> bool:
+        """Say whether to fetch the ``left`` bytes of an object now that ``waits`` small reads have waited for a round trip each.
+
+        Who has spent as much on pieces as the whole costs buys the whole: that takes at most twice as long as the best choice
+        would have, whatever is read next (the ski-rental problem).
+        """
+        return waits >= JUMPS and waits * self.ttfb >= left / (SHARED * (self.rate or GUESSED_RATE))
 
     @property
     def page(self) -> int:

@@ -170,6 +170,7 @@ class Remote:
         self._segments: list[Segment] = []
         self._edge = 0  # end of what was asked for ahead
         self._whole = False
+        self._waits = 0  # small reads elsewhere that had to wait for a round trip
         self.verified: str | None = None  # by which digest the whole object was found to be right
         self._doubts = 0
         self._proof: Proof | None = None
@@ -464,6 +465,8 @@ class Remote:
             if segment.at < segment.stop:
                 MEMORY.give(segment.stop - segment.at)
                 segment.stop = segment.at
+        if winner is not None:
+            winner.measure()
         for call in calls:
             call.cancel()
         if winner is not None and winner not in calls:
@@ -472,6 +475,8 @@ class Remote:
     def _jumped(self) -> None:
         """The reader is elsewhere: what was asked for ahead is not wanted any more."""
         self._edge = 0
+        if self._whole:
+            return  # nothing was asked for but what will be kept
         large = (self.size or 0) > plan.IN_MEMORY
         for segment in list(self._segments):
             if segment.at < segment.stop and large and segment.start == 0:
@@ -568,7 +573,9 @@ class Remote:
                     if not missing:
                         access.jumps -= 1
                 self._retire(start)
-                if not self._whole and access.jumps >= plan.JUMPS and size <= plan.IN_MEMORY and missing:
+                if jumped and missing and stop - start <= plan.PAGE:
+                    self._waits += 1
+                if missing and self._worth_whole(size):
                     self._take_whole()
                     missing = self._holes(start, stop)
             if missing:
@@ -608,8 +615,17 @@ class Remote:
                     return
                 self._add(a, b)
 
+    def _worth_whole(self, size: int) -> bool:
+        """Say whether to fetch all that is missing: the object is read here and there, and small, or not worth so many round trips."""
+        if self._whole or self.access.kind == "exact":
+            return False
+        if size <= plan.IN_MEMORY:
+            return self.access.jumps >= plan.JUMPS
+        if size > MEMORY.limit // plan.SHARES:
+            return False
+        return self._link.pays(self._waits, sum(stop - start for start, stop in self._holes(0, size)))
+
     def _take_whole(self) -> None:
-        """Fetch all that is missing: the object is small, and read here and there."""
         missing = self._holes(0, self.size or 0)
         if MEMORY.take(sum(stop - start for start, stop in missing)):
             self._whole = True
@@ -904,7 +920,7 @@ class _Get(Call):
                 segment.ends.append(end)
             segment.at = end
         if self._second < 0:
-            self._second, self._first = end, time.monotonic()
+            self._second, self._first = end, time.monotonic()  # of the first piece, no time is known
         self.remote.received += len(data)
         if end >= segment.need or end == segment.stop:
             self.remote.notify()
@@ -919,8 +935,14 @@ class _Get(Call):
                 raise remote._wrong("the reply has no head")
             if segment.at < segment.stop:
                 raise Again(remote._wrong(f"the reply ended at byte {segment.at} of {segment.stop}"))
-            remote.link().moved(segment.at - self._second, time.monotonic() - self._first)
+            self.measure()
         return reply
+
+    def measure(self) -> None:
+        """Tell the link how fast bytes came."""
+        if self._second >= 0:
+            self.remote.link().moved(self.segment.at - self._second, time.monotonic() - self._first)
+            self._second = self.segment.at  # not twice
 
     def refused(self, error: S3Error, reply: Reply) -> bool:
         if self._opening and self.kind == "tail" and error.status in (400, 405, 416, 501):

@@ -143,6 +143,14 @@ class Upload(Sender):
         self.scope.engine.submit(call)
         if self._trouble is not None:
             call.cancel()  # type: ignore[unreachable]  # mypy does not think of other threads
+        else:
+            self._meanwhile(call)
+
+    def _meanwhile(self, call: PutCall) -> None:
+        try:
+            self.scope.engine.pool.submit(call.hash_meanwhile)
+        except RuntimeError:  # the interpreter is ending; who compares makes it then
+            pass
 
     def send(self, body: Body, after: Callable[[], object] | None = None) -> None:
         """Send a part; returns when there is room for the next. ``after`` is called when it is stored, or will not be."""
@@ -302,7 +310,9 @@ class Upload(Sender):
         try:
             if not self.started:
                 headers = [*self.place.headers, *self.place.conditions(), *self._every]
-                self.scope.engine.submit(PutCall(self, 0, body, headers))
+                call = PutCall(self, 0, body, headers)
+                self.scope.engine.submit(call)
+                call.hash_meanwhile()
             else:
                 if len(body):
                     self.send(body)

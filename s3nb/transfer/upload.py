@@ -206,6 +206,7 @@ class PutTask(Task):
         call = PutCall(self, 0, body, headers)
         self._live.add(call)
         self.engine.submit(call)
+        call.hash_meanwhile()
 
     # -- parts --------------------------------------------------------------------------
 
@@ -275,6 +276,7 @@ class PutTask(Task):
         self.engine.submit(call)
         if self._trouble is not None:
             call.cancel()
+        call.hash_meanwhile()
 
     def _next_part(self) -> PutCall | None:
         with self._reading:
@@ -459,7 +461,7 @@ class _LookCall(Call):
 class PutCall(Call):
     """One PUT: of the whole object (number 0) or of a part."""
 
-    __slots__ = ("_compare", "_hash", "body", "digests", "headers", "number", "task")
+    __slots__ = ("_compare", "_hash", "_hashing", "_md5", "body", "digests", "headers", "number", "task")
 
     def __init__(self, task: Sender, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(task.scope, 0 if isinstance(body, FileSlice) else len(body))
@@ -469,9 +471,12 @@ class PutCall(Call):
         self.headers = list(headers)
         wire, bucket = task.scope.engine.wire, task.place.bucket
         self._compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
-        # of a small body in memory it is made when there is something to compare it with: not every ETag is an MD5
-        at_once = self._compare and not (isinstance(body, bytes) and len(body) <= _SMALL)
-        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=at_once)
+        # Nothing that is sent depends on the MD5: of a body in memory it is made while that is on its way (`hash_meanwhile`); of a
+        # small one when there is something to compare it with, as not every ETag is an MD5. Files are read once for all digests.
+        on_disk = not isinstance(body, (bytes, Held))
+        self._md5: str | None = None
+        self._hashing = threading.Lock()
+        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=self._compare and on_disk)
         if len(body):
             if isinstance(body, bytes):
                 self.digests.update(body)
@@ -486,6 +491,19 @@ class PutCall(Call):
 
     def sent(self) -> int:
         return self.body.sent if isinstance(self.body, FileSlice) else 0
+
+    def hash_meanwhile(self) -> None:
+        """Make the digest that the reply will be compared with; by who has submitted the call, and not on the wire's thread."""
+        if self._compare and len(self.body) > _SMALL:
+            self._md5_of_body()
+
+    def _md5_of_body(self) -> str:
+        if self.digests.md5 is not None:
+            return self.digests.md5
+        with self._hashing:
+            if self._md5 is None:
+                self._md5 = md5_of(self.body.view if isinstance(self.body, Held) else self.body)
+            return self._md5
 
     def make(self) -> tuple[Request, Sink | None]:
         place = self.task.place
@@ -515,7 +533,7 @@ class PutCall(Call):
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
         if self._compare and is_md5(reply.headers.peek("etag")):
             tag = of_etag(reply.headers)
-            md5 = self.digests.md5 or md5_of(self.body)
+            md5 = self._md5_of_body()
             if tag.value and not tag.parts and tag.value != md5:
                 raise Again(self._differ("MD5", tag.value, md5))
         return reply

@@ -143,6 +143,22 @@ def gap() -> None:
     """The real one here."""
 
 
+def test_the_whole_is_bought_when_as_much_was_spent_on_pieces_and_not_before() -> None:
+    link = plan.Link()
+    assert not link.pays(1000, 1)  # nothing is known of the way
+    for _ in range(10):
+        link.first_byte(0.030)
+    link.moved(8 * MIB, 8 * MIB / 25e6)
+    whole = 64 * MIB / (plan.SHARED * 25e6)  # seconds
+    enough = next(n for n in range(1000) if link.pays(n, 64 * MIB))
+    assert whole <= enough * 0.030 < whole + 0.030
+    assert not link.pays(enough, 640 * MIB)
+    assert not link.pays(plan.JUMPS - 1, 1)  # however small it is
+    near = plan.Link()
+    near.first_byte(0.0001)
+    assert not near.pays(enough, 64 * MIB)  # where a round trip costs nothing, nothing else pays
+
+
 def test_a_budget_is_given_to_who_waits_and_to_others_while_it_lasts() -> None:
     budget = Budget(100)
     assert budget.take(60)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import s3nb
 from s3nb import ObjectChanged, open
 from s3nb.files import plan
+from s3nb.files.budget import MEMORY
 from s3nb.testing import Fault
 
 from .conftest import Bucket, Memory
@@ -586,3 +587,40 @@ def test_columns_of_parquet_are_fetched_ahead_and_nothing_else(memory: Make, mon
     with m.open("cut.parquet") as f:  # a footer that is none is no business of ours
         f.seek(10)
         assert f.read(10) == blob.getvalue()[10:20]
+
+
+def _here_and_there(f: Any, count: int) -> None:
+    rng = random.Random(3)
+    for _ in range(count):
+        at = rng.randrange(len(BLOB) - 4096)
+        f.seek(at)
+        assert f.read(4096) == BLOB[at : at + 4096]
+
+
+def test_so_many_reads_here_and_there_and_the_rest_is_fetched_at_once(
+    memory: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "IN_MEMORY", MIB)  # BLOB is of middle size
+    monkeypatch.setattr(plan.Link, "pays", lambda _, waits, left: waits >= 5)
+    m = memory({"k": BLOB})
+    with m.open("k") as f:
+        _here_and_there(f, 200)
+        assert f.stats().requests < 25
+        assert f.stats().received <= len(BLOB) + MIB  # each byte once; of the opening request, some may come twice
+        sent = m.wire.requests()
+        _here_and_there(f, 200)
+        assert m.wire.requests() == sent
+
+
+@pytest.mark.parametrize("how", ["exact", "no room"])
+def test_it_is_not_when_that_is_not_wanted_or_there_is_no_room(
+    how: str, memory: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan.Link, "pays", lambda _, waits, left: waits >= 5)
+    if how == "no room":
+        monkeypatch.setattr(plan, "IN_MEMORY", MIB)
+        monkeypatch.setattr(MEMORY, "limit", 32 * MIB)  # a fourth is less than BLOB
+    with memory({"k": BLOB}).open("k", buffering=0 if how == "exact" else -1) as f:
+        _here_and_there(f, 40)
+        assert f.stats().requests > 30
+        assert f.stats().received < 5 * MIB
