@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ os.environ.update(
 )
 for _name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(_name, None)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that runs the tests in the background, say
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from s3nb import S3  # noqa: E402
 from s3nb.sandbox import Sandbox  # noqa: E402
