@@ -114,6 +114,11 @@ class Progress:
         What is being done.
     total : int, optional
         Objects in all, if known.
+
+    Attributes
+    ----------
+    trouble : BaseException or None
+        Why a request was sent again last.
     """
 
     def __init__(self, verb: str, total: int | None = None) -> None:
@@ -125,6 +130,7 @@ class Progress:
         self._failed = 0
         self._skipped = 0
         self._retried = 0
+        self.trouble: BaseException | None = None
         self._bytes = 0
         self._under_way: dict[Moving, float] = {}  # when each began; the oldest first
         self._started = time.monotonic()
@@ -162,10 +168,11 @@ class Progress:
             self._failed += failed
             self._skipped += skipped
 
-    def retried(self) -> None:
-        """Count a request that is sent again."""
+    def retried(self, why: BaseException | None = None) -> None:
+        """Count a request that is sent again, and note why."""
         with self._lock:
             self._retried += 1
+            self.trouble = why or self.trouble
 
     def finish(self) -> None:
         """Stop the clock."""

@@ -79,4 +79,4 @@ def time_text(seconds: float | None) -> str:
 
 def plural(count: int, word: str) -> str:
     """Return ``"1 object"``, ``"2 objects"``, ``"12,345 objects"``."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+    return f"{count:,} {word}{'' if count == 1 else 'es' if word.endswith(('s', 'x', 'ch')) else 's'}"

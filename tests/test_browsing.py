@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from s3nb import S3
-from s3nb.browsing import still
+from s3nb.browsing import source, still, words
 from s3nb.browsing.advice import problem_of
 from s3nb.browsing.level import Level, Rows
 from s3nb.browsing.look import version_rows
@@ -188,13 +188,26 @@ def test_a_million_rows_cost_about_a_hundred_bytes_each() -> None:
     level = Level("s3://b/")
     for page in range(100):
         found = [f"{n:010d}.parquet" for n in range(page * 1000, page * 1000 + 1000)]
-        level.add(Rows(found, [1] * 1000, [0.0] * 1000, [""] * 1000, "more"))
+        level.add(Rows(found, [1] * 1000, [0.0] * 1000, [""] * 1000, "more", False))
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used / len(level) < 130
 
 
 # -- filters -----------------------------------------------------------------------------------
+
+
+def test_all_that_is_left_of_a_level_is_listed_at_once_and_in_order(server: Server, bucket: str, rootless: S3) -> None:
+    keys = [f"{n:04d}{tail}" for n in range(1700) for tail in ("", "/a", "/b")]
+    rootless.put_many([(f"s3://{bucket}/{key}", b"x") for key in keys])
+    browsing = Browsing(rootless)
+    at(browsing, f"s3://{bucket}/")
+    browsing.load_all()
+    browsing.wait()
+    state = browsing.state()
+    assert (state["loaded"], state["complete"], state["problem"]) == (3400, True, None)
+    assert names(browsing, 0, 4000) == sorted(name for n in range(1700) for name in (f"{n:04d}", f"{n:04d}/"))
+    browsing.close()
 
 
 def test_what_names_start_with_is_asked_of_s3(browsing: Browsing, wire: MemoryWire) -> None:
@@ -223,6 +236,7 @@ def test_a_search_stops_when_asked_and_goes_on_when_asked(browsing: Browsing, wi
     # the second page of the search waits
     wire.faults.append(Fault("ListObjectsV2", hold=hold, times=1))
     browsing.filter_by("9", "contains")
+    assert browsing.sweeping
     browsing.stop()
     browsing.wait()
     state = browsing.state()
@@ -388,6 +402,29 @@ def test_an_error_is_a_state_and_trying_again_helps(browsing: Browsing, wire: Me
     assert at(browsing, "s3://a b/").state()["problem"]["title"] == "Not an address in S3"
 
 
+def test_an_address_that_does_not_answer_is_given_up_and_said_before(
+    browsing: Browsing, wire: MemoryWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "PATIENCE", 0.5)
+    wire.faults.append(Fault("ListObjectsV2", wire="connect", times=None))
+    browsing.go("s3://bucket/readme.txt")
+    told = ""
+    while browsing.state()["loading"]:
+        told = browsing.trouble or told
+    assert told.startswith("S3 cannot be reached; trying again…")
+    browsing.wait()
+    state = browsing.state()
+    assert (state["problem"]["title"], state["path"]) == ("S3 cannot be reached", "s3://bucket/readme.txt")
+    browsing.go("s3://bucket/a/")
+    browsing.stop()
+    browsing.wait()
+    assert browsing.state()["problem"]["title"] == "Stopped"
+    wire.faults.clear()
+    browsing.more(browsing.state()["level"])
+    browsing.wait()
+    assert browsing.state()["loaded"] == 3
+
+
 def test_an_error_on_a_later_page_keeps_the_rows(browsing: Browsing, wire: MemoryWire) -> None:
     at(browsing, "s3://bucket/many/")
     wire.faults.append(Fault("ListObjectsV2", status=403, code="AccessDenied"))
@@ -410,10 +447,9 @@ def test_versions_are_of_the_one_object(server: Server, bucket: str, rootless: S
     client.close()
     found = version_rows(Source(rootless).versions(f"s3://{bucket}/a"))
     # moto's times are whole seconds: what is not the latest has no order there
-    sizes = [v["size"] or 0 for v in found]
-    assert (sizes[0], sorted(sizes)) == (4, [0, 1, 2, 4])
-    assert [v["deleted"] for v in found if v["size"] is None] == [True]
-    assert len({v["version"] for v in found}) == 4
+    sizes = [size for size, _ in found]
+    assert (sizes[0], sorted(sizes)) == ("4 B", ["1 B", "2 B", "4 B", "deleted"])
+    assert len({version for _, version in found}) == 4
 
 
 def test_buckets_are_the_first_level(server: Server, bucket: str, rootless: S3) -> None:
@@ -424,7 +460,50 @@ def test_buckets_are_the_first_level(server: Server, bucket: str, rootless: S3) 
     browsing.close()
 
 
+# -- words -----------------------------------------------------------------------------------------
+
+
+def test_a_path_is_the_levels_that_lead_to_it_to_the_letter() -> None:
+    assert words.crumbs("s3://") == [("s3://", "s3://")]
+    assert [url for _, url in words.crumbs("s3://b/a//c/")] == [
+        "s3://",
+        "s3://b/",
+        "s3://b/a/",
+        "s3://b/a//",
+        "s3://b/a//c/",
+    ]
+    assert [label for label, _ in words.crumbs("s3://b/a\u202e//x")] == ["s3://", "b/", "a\\u202e/", "/", "x"]
+
+
+def test_the_line_below_the_rows_is_honest_about_what_is_loaded() -> None:
+    state = {
+        "loaded": 3000, "complete": False, "loading": False, "path": "s3://b/", "sort": "-size", "searching": False,
+        "sweeping": False, "full": False, "scanned": 0, "problem": None, "filter": "", "mode": "starts",
+    }  # fmt: skip
+    assert words.status(state) == "3,000 rows loaded, more in S3, sorted among the 3,000 loaded"
+    assert words.status({**state, "complete": True}) == "3,000 rows"
+    searching = {**state, "searching": True, "scanned": 120000, "loaded": 7}
+    assert words.status({**searching, "sweeping": True}) == "Searching: 7 matches in 120,000 keys so far"
+    assert words.status({**searching, "scanned": 1, "loaded": 1}) == "1 match in 1 key, stopped"
+    assert "narrow it down" in words.status({**state, "full": True})
+    assert words.chosen({"objects": 2, "prefixes": 1, "size": 2048}) == "2 objects (2.0 KiB), 1 prefix selected"
+    assert words.chosen({"objects": 0, "prefixes": 0, "size": 0}) == ""
+    assert words.nothing({**state, "filter": "x\x1b", "mode": "contains"}) == "No name here contains “x\\x1b”."
+
+
+def test_rows_are_told_as_texts_that_print(browsing: Browsing, wire: MemoryWire) -> None:
+    wire.store("bucket", "d/a\u202egnp.exe", b"..")
+    [row] = at(browsing, "s3://bucket/d/").rows(0, 9)[2]
+    assert words.row(row)[2:5] == ["object", "a\\u202egnp.exe", "2 B"]
+
+
 # -- tasks ---------------------------------------------------------------------------------------
+
+
+def asked(doing: Tasks) -> tuple[int, dict[str, Any]]:
+    """Return the question that is open, and its number."""
+    [(number, question)] = [(row["number"], row["question"]) for row in doing.rows() if row["question"]]
+    return number, question
 
 
 @pytest.fixture
@@ -487,24 +566,54 @@ def test_counting_counts_all_levels(browsing: Browsing, tasks: Callable[..., Tas
     assert task.text == f"2,500 objects, {sum(n % 7 for n in range(2500)) / 1024:.1f} KiB"
 
 
+def test_a_download_over_files_asks_first(browsing: Browsing, tasks: Callable[..., Tasks], tmp_path: Path) -> None:
+    at(browsing, "s3://bucket/")
+    mine = tmp_path / "to" / "a" / "one.csv"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    doing = tasks()
+    doing.download(pick(browsing, "a/"), str(tmp_path / "to"))
+    doing.wait()
+    number, question = asked(doing)
+    assert (question["title"], question["names"]) == ("1 of 3 files is there already", ["a/one.csv"])
+    assert question["choices"] == [["replace", "Replace 1 file"], ["keep", "Get the other 2"]]
+    assert doing.rows()[0]["state"] == "asking"
+    doing.answer(number, "keep")
+    doing.wait()
+    assert (mine.read_bytes(), (tmp_path / "to/a/two.csv").read_bytes()) == (b"mine", b"22")
+    doing.download(pick(browsing, "a/"), str(tmp_path / "to"))
+    doing.wait()
+    number, question = asked(doing)
+    assert question["title"] == "3 of 3 files are there already"
+    assert question["choices"] == [["replace", "Replace 3 files"]]
+    doing.answer(number, "")
+    assert doing.answer(number, "replace") is None  # an answer is good for once
+    assert mine.read_bytes() == b"mine"
+    doing.download(pick(browsing, "a/"), str(tmp_path / "to"))
+    doing.wait()
+    doing.answer(asked(doing)[0], "replace")
+    doing.wait()
+    assert mine.read_bytes() == b"1"
+
+
 def test_delete_deletes_what_was_counted_and_nothing_else(
     browsing: Browsing, tasks: Callable[..., Tasks], wire: MemoryWire
 ) -> None:
     at(browsing, "s3://bucket/")
     doing = tasks(writable=True)
-    asked: list[dict[str, Any]] = []
-    doing.doom(pick(browsing, "a/", "zero.bin"), asked.append)
+    doing.delete(pick(browsing, "a/", "zero.bin"))
     doing.wait()
-    assert {k: asked[0][k] for k in ("objects", "size", "prefixes")} == {"objects": 4, "size": 6, "prefixes": 1}
+    number, question = asked(doing)
+    assert question["title"] == "Delete 4 objects (6 B) in and below 1 prefix?"
     wire.store("bucket", "a/later.csv", b"came after the question")
-    task = doing.delete(asked[0]["task"])
+    task = doing.answer(number, "delete")
     doing.wait()
     assert task is not None
     assert task.text == "4 objects deleted"
     assert sorted(wire.buckets["bucket"]) == sorted(
         {*OBJECTS, "a/later.csv"} - {"a/one.csv", "a/two.csv", "a/deep/three.csv", "zero.bin"}
     )
-    assert doing.delete(asked[0]["task"]) is None  # a confirmation is good for once
+    assert doing.answer(number, "delete") is None  # a confirmation is good for once
 
 
 def test_a_question_that_was_refused_deletes_nothing(
@@ -512,11 +621,11 @@ def test_a_question_that_was_refused_deletes_nothing(
 ) -> None:
     at(browsing, "s3://bucket/")
     doing = tasks(writable=True)
-    asked: list[dict[str, Any]] = []
-    doing.doom(pick(browsing, "readme.txt"), asked.append)
+    doing.delete(pick(browsing, "readme.txt"))
     doing.wait()
-    doing.spare(asked[0]["task"])
-    assert doing.delete(asked[0]["task"]) is None
+    number, _ = asked(doing)
+    doing.answer(number, "no")
+    assert doing.answer(number, "delete") is None
     assert "readme.txt" in wire.buckets["bucket"]
 
 
@@ -524,9 +633,9 @@ def test_without_writable_nothing_is_changed(browsing: Browsing, tasks: Callable
     at(browsing, "s3://bucket/")
     doing = tasks()
     with pytest.raises(AccessDenied, match="writable=True"):
-        doing.doom(pick(browsing, "readme.txt"), lambda _: None)
+        doing.delete(pick(browsing, "readme.txt"))
     with pytest.raises(AccessDenied, match="writable=True"):
-        doing.delete(1)
+        doing.taken(["x"])
     with pytest.raises(AccessDenied, match="writable=True"):
         doing.upload_begin("x", 1)
 
@@ -551,18 +660,15 @@ def test_an_upload_comes_in_pieces_and_is_stored_whole(
 def test_an_upload_replaces_only_when_told(browsing: Browsing, tasks: Callable[..., Tasks], wire: MemoryWire) -> None:
     at(browsing, "s3://bucket/")
     doing = tasks(writable=True)
-    handle = doing.upload_begin("readme.txt", 3)
-    doing.upload_piece(handle, b"new")
-    task = doing.upload_end(handle)
-    doing.wait()
-    assert task is not None
-    assert "left alone" in task.text
-    assert wire.buckets["bucket"]["readme.txt"][-1].body == b"hello"
-    assert task.row()["again"] == "Replace"
-    doing.again(task.number)
-    doing.wait()
-    assert wire.buckets["bucket"]["readme.txt"][-1].body == b"new"
-    assert task.row()["again"] == ""
+    assert doing.taken(["new.txt", "readme.txt", "a"]) == ["readme.txt"]
+    for overwrite, state, body in ((False, "failed", b"hello"), (True, "done", b"new")):
+        handle = doing.upload_begin("readme.txt", 3, overwrite)
+        doing.upload_piece(handle, b"new")
+        task = doing.upload_end(handle)
+        doing.wait()
+        assert task is not None
+        assert task.state == state, task.text
+        assert wire.buckets["bucket"]["readme.txt"][-1].body == body
 
 
 def test_an_upload_that_is_cut_stores_nothing(

@@ -82,9 +82,10 @@ FLOORS = [
     ("fsspec.moving",),
     ("fsspec",),
     ("browsing",),
-    ("browsing.advice", "browsing.match", "browsing.look"),
+    ("browsing.crew", "browsing.advice", "browsing.match", "browsing.look"),
     ("browsing.level",),
     ("browsing.tree", "browsing.source"),
+    ("browsing.words",),
     ("browsing.session",),
     ("browsing.program", "browsing.tasks", "browsing.still"),
     ("",),  # the package itself: the public names

@@ -96,7 +96,7 @@ def test_a_view_says_hello_and_gets_all_it_needs(talk: Callable[..., Talk]) -> N
 
 def test_rows_go_as_plain_lists(talk: Callable[..., Talk]) -> None:
     answer = talk().ask("rows", start=0, stop=2)
-    assert [row[2:5] for row in answer["rows"]] == [["prefix", "a/", None], ["object", "b.png", 10]]
+    assert [row[2:5] for row in answer["rows"]] == [["prefix", "a/", ""], ["object", "b.png", "10 B"]]
     assert type(answer["rows"][0]) is list  # some serializers refuse other kinds of sequence
 
 
@@ -221,10 +221,11 @@ def test_a_delete_asks_first(talk: Callable[..., Talk], wire: MemoryWire) -> Non
     talking = talk(writable=True)
     talking.choose("a/")
     talking.ask("delete")
-    [question] = talking.events("confirm")
-    assert (question["objects"], question["names"]) == (2, ["s3://bucket/a/one.csv", "s3://bucket/a/two.csv"])
+    [(number, question)] = [(t["number"], t["question"]) for t in talking.events("tasks")[-1]["tasks"] if t["question"]]
+    assert question["choices"] == [["delete", "Delete 2 objects"]]
+    assert question["names"] == ["s3://bucket/a/one.csv", "s3://bucket/a/two.csv"]
     assert wire.body("bucket", "a/one.csv") is not None
-    talking.ask("delete_confirmed", task=question["task"])
+    talking.ask("answer", task=number, answer="delete")
     assert wire.body("bucket", "a/one.csv") is None
 
 
@@ -336,4 +337,4 @@ def test_no_way_from_data_to_markup_in_the_page() -> None:
 def test_the_height_of_a_row_is_one_number() -> None:
     height = re.search(r"const ROW = (\d+);", (HERE / "browser.js").read_text("utf-8"))
     assert height is not None
-    assert re.search(rf"\.s3nb-row {{[^}}]*height: {height[1]}px", (HERE / "browser.css").read_text("utf-8"))
+    assert re.search(rf"\.row {{[^}}]*height: {height[1]}px", (HERE / "browser.css").read_text("utf-8"))

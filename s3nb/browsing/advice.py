@@ -28,6 +28,8 @@ class Problem(NamedTuple):
     detail: str
 
 
+STOPPED = Problem("Stopped", "Nothing was listed.", "")  # no error: somebody pressed Stop
+
 _EXPIRED = frozenset({"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestExpired"})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from s3nb.browsing.advice import Problem
+from s3nb.progress import Progress
 
 _numbers = itertools.count(1)
 
@@ -21,7 +22,9 @@ class Rows(NamedTuple):
     sizes: Sequence[int]  # -1: a prefix
     times: Sequence[float]
     classes: Sequence[str]  # storage classes; "" is the standard one
-    next_token: str | None
+    token: str | None = None  # of the next page; None: it begins behind the last name
+    complete: bool = True  # there is no next page
+    last: str = ""  # what was listed (or looked at) last; empty: nothing
 
 
 class Level:
@@ -43,7 +46,9 @@ class Level:
     children : dict
         Load index of a prefix -> the level that is open below it.
     complete : bool
-        All rows are loaded. Otherwise `token` says where the listing goes on.
+        All rows are loaded. Otherwise the listing goes on at `token`, or if that is None, behind `last`.
+    last : str
+        The last name that was listed, for a prefix what stands behind all that is in it; of a search, that was looked at.
     """
 
     def __init__(self, url: str, starts: str = "") -> None:
@@ -56,8 +61,9 @@ class Level:
         self.marks = bytearray()
         self.children: dict[int, Level] = {}
         self.token: str | None = None
+        self.last = ""
         self.complete = False
-        self.loading = False
+        self.loading: Progress | None = None  # the listing that is under way: cancelling it stops it
         self.problem: Problem | None = None
         self._classes = bytearray()
         self._class_names = [""]
@@ -86,8 +92,9 @@ class Level:
                     self._class_names.append(name)
             self._classes.append(self._class_names.index(name))
         self.marks.extend(bytes(len(rows.names)))
-        self.token = rows.next_token
-        self.complete = rows.next_token is None
+        self.last = rows.last or self.last
+        self.token = rows.token
+        self.complete = rows.complete
         self._places = None
 
     def storage_class(self, index: int) -> str:

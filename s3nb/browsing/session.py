@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError
+from contextlib import closing
 from typing import Any
 
-from s3nb.browsing.advice import Problem, problem_of
-from s3nb.browsing.level import SORTS, Level
-from s3nb.browsing.match import MODES, matcher
-from s3nb.browsing.source import Source, Stopped, parent_of, rows_of
+from s3nb.browsing import words
+from s3nb.browsing.advice import STOPPED, problem_of
+from s3nb.browsing.crew import Crew
+from s3nb.browsing.level import SORTS, Level, Rows
+from s3nb.browsing.match import MODES, matcher, narrowed
+from s3nb.browsing.source import Source, is_orderly, parent_of, rows_of, trouble_of
 from s3nb.browsing.tree import Row, Selection, Tree
 from s3nb.client import S3
 from s3nb.errors import InvalidURL
 from s3nb.model import S3Object
+from s3nb.progress import Progress
 from s3nb.uri import is_s3, parse
 
 MOST_ROWS = 2_000_000  # what one level loads before it asks somebody to narrow it down: some 200 MB
@@ -54,16 +59,13 @@ class Browsing:
         self.version = 0
         self.tree = Tree(Level("s3://"))
         self.scanned = 0  # keys looked at by a search
-        self.sweeping = False  # a search, or all pages are being loaded
-        self.full = False  # ... and ended at the limit
+        self.full = False  # a search, or loading all, ended at the limit
         self._notify = notify
         self._lock = threading.RLock()
-        self._stop = threading.Event()
         self._back: list[tuple[str, str, str]] = []
         self._forward: list[tuple[str, str, str]] = []
-        self._threads: set[threading.Thread] = set()
+        self.crew = Crew("s3nb-browser")
         self._closed = False
-        self._asked = 0
         self._somewhere = False  # nothing was asked for yet
         self.tree.root.complete = True
 
@@ -71,33 +73,42 @@ class Browsing:
 
     def go(self, address: str, *, filter: str = "", mode: str = "starts") -> threading.Thread | None:
         """Show the level that an address names; of an object's address, the level it is in, filtered by its name."""
-        with self._lock:
-            self._asked += 1
-            asked = self._asked
         address = address.strip()
+        level = Level(address)
         if address.endswith("/") or not is_s3(address):
             try:
                 path, starts = self.source.resolve(address)
             except InvalidURL as exc:
-                self._fail(Level(address), problem_of(exc, address))
+                level.problem = problem_of(exc, address)
+                self._put(level)
+                self._changed(0)
                 return None
             return self._show(path, filter or starts, mode)
+        level.loading = progress = Progress("list")
+        self._put(level)
+        self._changed(0)
 
         def resolve() -> None:
+            problem = None
+            path, starts = address, ""
             try:
-                path, starts = self.source.resolve(address)
+                path, starts = self.source.resolve(address, progress)
+            except CancelledError:
+                problem = STOPPED
             except Exception as exc:
-                with self._lock:
-                    if asked == self._asked:
-                        self._remember()
-                        self.path = address
-                        self._fail(Level(address), problem_of(exc, address))
-                return
+                problem = problem_of(exc, address)
             with self._lock:
-                if asked == self._asked:
+                if self.tree.root is not level:
+                    return  # somebody went elsewhere
+                if problem is None:
                     self._show(path, filter or starts, mode)
+                    return
+                self._remember()
+                self.path, self.filter = address, ""
+                level.loading, level.problem = None, problem
+                self._changed(0)
 
-        return self._spawn(resolve)
+        return self.crew.start(resolve)
 
     def back(self) -> None:
         """Go where one was before."""
@@ -136,28 +147,24 @@ class Browsing:
 
     def _show(self, path: str, text: str, mode: str, *, remember: bool = True) -> threading.Thread | None:
         with self._lock:
-            self._asked += 1
             if remember and path != self.path:
                 self._remember()
             self._somewhere = True
             self.path, self.filter, self.mode = path, text, mode
-            self._stop.set()
-            self._stop = threading.Event()
-            self.scanned, self.sweeping, self.full = 0, False, False
-            level = Level(path, "" if self.searching else text)
+            level = Level(path)
+            self._put(level)
+            if self.searching:
+                return self._fill(level, self._search)
+            level.starts = text
+            return self._fill(level, self._page)
+
+    def _put(self, level: Level) -> None:
+        """Show another level, with nothing in it yet."""
+        with self._lock:
+            self.stop()
+            self.scanned, self.full = 0, False
             level.sort(self.sort)
             self.tree = Tree(level)
-            if self.searching:
-                return self._sweep(level, self._search)
-            return self._load(level)
-
-    def _fail(self, level: Level, problem: Problem) -> None:
-        with self._lock:
-            level.problem = problem
-            self._stop.set()
-            self.tree = Tree(level)
-            self.sweeping = False
-            self._changed(0)
 
     # -- rows ------------------------------------------------------------------------------------
 
@@ -170,31 +177,46 @@ class Browsing:
         """Load the next page of an open level; does nothing while one is on its way. Also the way to try again."""
         with self._lock:
             level = self.tree.level(number)
-            if level is None or level.complete or level.loading or self.sweeping:
+            if level is None or level.complete or level.loading:
                 return None
-            level.problem = None
             if level is self.tree.root and self.searching:
-                return self._sweep(level, self._search)
-            return self._load(level)
+                return self.load_all()
+            return self._fill(level, self._page)
 
     @property
     def searching(self) -> bool:
         """Whether what is shown are the finds of a search."""
-        return bool(self.filter) and self.mode != "starts" and self.path != "s3://"
+        return bool(self.filter) and self.mode != "starts" and self.path != "s3://" and self.tree.root.url == self.path
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a search is under way, or all pages are being loaded."""
+        loading = self.tree.root.loading
+        return loading is not None and loading.verb == "sweep"
 
     def load_all(self) -> threading.Thread | None:
-        """Load all pages of the level that is shown, until `stop` or two million rows."""
+        """Load all of the level that is shown, or go on with a search, until `stop` or two million rows."""
         with self._lock:
             level = self.tree.root
             if level.complete or level.loading:
                 return None
-            level.problem = None
-            self.full = False
-            return self._sweep(level, self._search if self.searching else self._rest)
+            if self.searching and level.last and not is_orderly(parse(level.url).bucket):
+                return self._show(self.path, self.filter, self.mode)  # such a listing cannot be gone on with
+            return self._fill(level, self._search if self.searching else self._rest)
 
     def stop(self) -> None:
-        """Stop a search, or loading all; what is there stays."""
-        self._stop.set()
+        """Stop listing, a search included; what is there stays."""
+        with self._lock:
+            for level in self.tree.root.family():
+                if level.loading is not None:
+                    level.loading.cancel()
+
+    @property
+    def trouble(self) -> str:
+        """Why what is being listed has not come yet, in words; empty if nothing is known to be wrong."""
+        with self._lock:
+            told = (trouble_of(level.loading) for level in self.tree.root.family() if level.loading is not None)
+            return next(filter(None, told), "")
 
     def toggle(self, row_id: str, expanded: bool | None = None) -> threading.Thread | None:
         """Open or close the level below a prefix; None: whichever it is not."""
@@ -212,7 +234,7 @@ class Browsing:
                 return None
             child = Level(level.row_url(index))
             level.open(index, child)
-            return self._load(child)
+            return self._fill(child, self._page)
 
     def sort_by(self, by: str) -> None:
         """Show rows in another order; of what is loaded, and of what comes."""
@@ -229,82 +251,62 @@ class Browsing:
             raise ValueError(f"filter mode must be one of {', '.join(MODES)}, not {mode!r}")
         return self._show(self.path, text, mode, remember=False)
 
-    def _load(self, level: Level) -> threading.Thread:
-        level.loading = True
-        self._changed(self.tree.position(level, -1) or 0)
+    def _fill(self, level: Level, work: Callable[[Level, Progress], Generator[Rows, None, None]]) -> threading.Thread:
+        """Add to a level what ``work`` lists, step by step, and tell of it now and then."""
+        one = work == self._page
+        first = self.tree.position(level, -1) or 0 if self.sort == "name" else 0
+        level.loading = progress = Progress("list" if one else "sweep")
+        level.problem = None
+        self.full = False
+        self._changed(first)
 
-        def load() -> None:
-            problem = rows = None
-            try:
-                rows = self.source.page(level.url, level.starts, level.token)
-            except Exception as exc:
-                problem = problem_of(exc, level.url)
+        def add(rows: Rows, count: int) -> bool:
+            nonlocal first
             with self._lock:
-                level.loading = False
                 if self.tree.level(level.number) is not level:
-                    return  # somebody went elsewhere
-                first = self.tree.position(level, -1) or 0
-                level.problem = problem
-                if rows is not None:
-                    level.add(rows)
-                    self.full = len(level) >= MOST_ROWS
-                self._changed(first if self.sort == "name" else 0)
-
-        return self._spawn(load)
-
-    def _sweep(self, level: Level, work: Callable[[Level, threading.Event], Iterator[None]]) -> threading.Thread:
-        """Run ``work``, which adds to the level step by step, and tell of it now and then."""
-        self._stop.set()
-        self._stop = stop = threading.Event()
-        self.sweeping = level.loading = True
-        self._changed(0)
+                    return False  # somebody went elsewhere
+                first = self.tree.position(level, -1) or 0 if self.sort == "name" and one else 0
+                level.add(rows)
+                self.full = self.full or (len(level) >= MOST_ROWS and not level.complete)
+                # the first pages at once, then less and less often: drawing must not hold up listing
+                if not one and (count < 3 or count % 10 == 0):
+                    self._changed(first)
+                return not self.full
 
         def run() -> None:
             problem = None
-            told = 0
             try:
-                for count, _ in enumerate(work(level, stop)):
-                    # the first pages at once, then less and less often: drawing must not hold up listing
-                    if count < 3 or count - told >= 10:
-                        told = count
-                        with self._lock:
-                            if self.tree.root is level:
-                                self._changed(0)
-            except Stopped:
-                pass
+                with closing(work(level, progress)) as steps:
+                    for count, rows in enumerate(steps):
+                        if not add(rows, count):
+                            break
+            except CancelledError:
+                problem = STOPPED if one else None
             except Exception as exc:
                 problem = problem_of(exc, level.url)
             with self._lock:
-                level.loading = False
-                if self.tree.root is level:
+                level.loading = None
+                if self.tree.level(level.number) is level:
                     level.problem = problem
-                    self.sweeping = False
-                    self._changed(0)
+                    self._changed(first)
 
-        return self._spawn(run)
+        return self.crew.start(run)
 
-    def _rest(self, level: Level, stop: threading.Event) -> Iterator[None]:
-        at = len(parse(level.url).key)
-        for page in self.source.pages(level.url, stop, deep=False, starts=level.starts, token=level.token):
-            with self._lock:
-                level.add(rows_of(page, at))
-                if len(level) >= MOST_ROWS and not level.complete:
-                    self.full = True
-                    return
-            yield
+    def _page(self, level: Level, progress: Progress) -> Generator[Rows, None, None]:
+        yield self.source.page(level, progress)
 
-    def _search(self, level: Level, stop: threading.Event) -> Iterator[None]:
+    def _rest(self, level: Level, progress: Progress) -> Generator[Rows, None, None]:
+        yield from self.source.rest(level, progress)
+
+    def _search(self, level: Level, progress: Progress) -> Generator[Rows, None, None]:
         matches = matcher(self.filter, self.mode)
         at = len(parse(level.url).key)
-        for page in self.source.pages(level.url, stop, deep=True, token=level.token):
-            self.scanned += len(page.objects)
-            found = [o for o in page.objects if matches(o.key[at:])]
-            with self._lock:
-                level.add(rows_of(page._replace(objects=found), at))
-                if len(level) >= MOST_ROWS and not level.complete:
-                    self.full = True
-                    return
-            yield
+        starts, skip = narrowed(self.filter, self.mode, level.url[len(level.url) - at :])
+        for found in self.source.below(level.url, progress, starts=starts, after=level.last, skip=skip):
+            self.scanned += len(found)
+            matching = rows_of([o for o in found if matches(o.key[at:])], at, None, complete=False)
+            yield matching._replace(last=found[-1].key[at:])
+        yield Rows([], [], [], [])
 
     # -- selection -------------------------------------------------------------------------------
 
@@ -366,17 +368,16 @@ class Browsing:
             last_modified=time if time >= 0 else None, storage_class=level.storage_class(index) or None,
         )  # fmt: skip
 
-    def objects(self, selection: Selection | None = None, stop: threading.Event | None = None) -> Iterator[S3Object]:
+    def objects(self, selection: Selection | None = None) -> Iterator[S3Object]:
         """Yield the selected objects; of a prefix, all that are below, as they are listed. Markers of folders are left out."""
-        stop = stop or threading.Event()
         base = self.path if self.path != "s3://" else None
         for level, index in (self.selection if selection is None else selection).places():
             if not level.is_prefix(index):
                 yield self.object_of(level, index)
                 continue
             bucket = parse(level.row_url(index)).bucket
-            for page in self.source.pages(level.row_url(index), stop, deep=True):
-                for o in page.objects:
+            for page in self.source.below(level.row_url(index)):
+                for o in page:
                     if not (o.key.endswith("/") and o.size == 0):
                         yield S3Object(
                             base, f"s3://{bucket}/{o.key}", size=o.size, etag=o.etag, last_modified=o.last_modified,
@@ -390,53 +391,35 @@ class Browsing:
         with self._lock:
             root = self.tree.root
             marked = self.tree.selection().summary()
-            return {
+            state = {
                 "version": self.version, "total": len(self.tree), "path": self.path, "can": self.can, "sort": self.sort,
                 "filter": self.filter, "mode": self.mode, "loaded": len(root), "complete": root.complete,
-                "loading": root.loading, "level": root.number, "sweeping": self.sweeping, "scanned": self.scanned,
+                "loading": root.loading is not None, "level": root.number, "sweeping": self.sweeping, "scanned": self.scanned,
                 "searching": self.searching, "full": self.full, "selected": marked,
                 "problem": root.problem._asdict() if root.problem else None,
             }  # fmt: skip
+            return {
+                **state,
+                "status": words.status(state),
+                "chosen": words.chosen(marked),
+                "nothing": words.nothing(state),
+                "crumbs": words.crumbs(self.path),
+            }
 
     def close(self) -> None:
         """Stop everything that runs, and wait for it. May be called twice."""
         with self._lock:
+            self.stop()
             self._closed = True
-            self._asked += 1
-            self._stop.set()
             self.tree = Tree(Level("s3://"))
             self.tree.root.complete = True
-            threads = list(self._threads)
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(5)
+        self.crew.join(5)
 
     def wait(self) -> None:
         """Wait until nothing is under way. For programs and tests."""
-        while True:
-            with self._lock:
-                threads = [t for t in self._threads if t is not threading.current_thread()]
-            if not threads:
-                return
-            for thread in threads:
-                thread.join()
+        self.crew.wait()
 
     def _changed(self, first: int) -> None:
         self.version += 1
         if not self._closed:
             self._notify(first)
-
-    def _spawn(self, work: Callable[[], None]) -> threading.Thread:
-        def run() -> None:
-            try:
-                work()
-            finally:
-                with self._lock:
-                    self._threads.discard(threading.current_thread())
-
-        # daemons: the end of the interpreter waits for no listing
-        thread = threading.Thread(target=run, name="s3nb-browser", daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
-        return thread

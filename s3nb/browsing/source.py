@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import heapq
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from s3nb import listings
 from s3nb.addressing import Prefix
-from s3nb.browsing.level import Rows
+from s3nb.browsing.advice import problem_of
+from s3nb.browsing.level import Level, Rows
 from s3nb.client import S3
-from s3nb.errors import ListError
+from s3nb.errors import ConnectionFailed, ListError
 from s3nb.model import S3Object
 from s3nb.progress import Progress
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
+from s3nb.transfer.listing import Listing, Skip, entries
 from s3nb.uri import Location, parse
 from s3nb.wire import Request
-from s3nb.wire.xml import ListPage, parse_list_page
+from s3nb.wire.xml import ListedObject, ListPage, parse_list_page
 
 PAGE = 1000  # the most that S3 gives at once
-
-
-class Stopped(Exception):  # no error: somebody pressed Stop
-    """A listing was stopped."""
+PATIENCE = 10.0  # seconds for which somebody who looks waits for an address that does not answer
+_SLICE = 0.2
+_BEHIND = "\U0010ffff"  # the last character that a name can go on with
 
 
 class Counted(NamedTuple):
@@ -36,104 +36,95 @@ class Counted(NamedTuple):
 
 
 class Source:
-    """Lists for a browser, with a client's account. Each call gives an answer of its own; nothing is kept."""
+    """Lists for a browser, with a client's account. Each call gives an answer of its own; nothing is kept.
+
+    What lists takes a `Progress`: cancelling that stops it, with `CancelledError`, and `trouble_of` says why it takes so long.
+    """
 
     def __init__(self, s3: S3) -> None:
         self.s3 = s3
-        self._latest = Progress("list")
 
-    def _scope(self) -> Scope:
-        core = self.s3._alive()
-        self._latest = Progress("list")
-        return Scope(core.engine, self._latest)
-
-    @property
-    def retried(self) -> int:
-        """How often the latest request was sent again; a slow answer has its reason there."""
-        return self._latest.snapshot().retried
+    def _scope(self, progress: Progress | None) -> Scope:
+        return Scope(self.s3._alive().engine, progress or Progress("list"))
 
     def _ask(
-        self, scope: Scope, where: Location, prefix: str, *, deep: bool, token: str | None, limit: int = PAGE
-    ) -> Future[ListPage]:
+        self, scope: Scope, where: Location, prefix: str, *, delimiter: str = "/", token: str | None = None,
+        after: str = "", limit: int = PAGE,
+    ) -> Future[ListPage]:  # fmt: skip
         query = [("encoding-type", "url"), ("list-type", "2"), ("max-keys", str(limit)), ("prefix", prefix)]
-        if not deep:
-            query.append(("delimiter", "/"))
+        if delimiter:
+            query.append(("delimiter", delimiter))
         if token is not None:
             query.append(("continuation-token", token))
+        elif after:
+            query.append(("start-after", after))
         request = Request("ListObjectsV2", "GET", where.bucket, query=query)
         return scope.engine.request(scope, request, lambda reply: parse_list_page(reply.body, where.bucket, prefix))
 
-    def page(self, url: str, starts: str = "", token: str | None = None) -> Rows:
-        """Return one page of the level below a prefix. One request.
-
-        Parameters
-        ----------
-        url : str
-            ``s3://bucket/prefix``, to the letter: no slash is added; ``s3://`` for the buckets.
-        starts : str
-            What names begin with.
-        token : str, optional
-            Where the page before ended.
-        """
-        if url == "s3://":
-            return self._buckets(starts)
-        where = parse(url)
-        prefix = where.key + starts
-        scope = self._scope()
-        page = self.s3._alive().wait(self._ask(scope, where, prefix, deep=False, token=token), scope)
-        _moves_on(page, token, url)
-        return rows_of(page, len(where.key))
-
-    def pages(
-        self, url: str, stop: threading.Event, *, deep: bool, starts: str = "", token: str | None = None
-    ) -> Iterator[ListPage]:
-        """Yield page after page, one sent ahead, until ``stop`` is set.
+    def page(self, level: Level, progress: Progress | None = None) -> Rows:
+        """Return the next page of a level. One request; for an address that does not answer, some in ten seconds.
 
         Raises
         ------
-        Stopped
-            ``stop`` was set.
+        ConnectionFailed
+            Ten seconds have passed.
+        """
+        if level.buckets:
+            return self._buckets(level.starts)
+        where = parse(level.url)
+        scope = self._scope(progress)
+        after = where.key + level.last if level.last and level.token is None else ""
+        future = self._ask(scope, where, where.key + level.starts, token=level.token, after=after)
+        page = _impatient(future, scope)
+        if page.next_token is not None and page.next_token == level.token:
+            raise ListError(f"{visible(level.url, 200)}: the listing repeats its continuation token")
+        return rows_of([e for e in entries(page) if e.key > after], len(where.key), page.next_token)
+
+    def rest(self, level: Level, progress: Progress) -> Iterator[Rows]:
+        """Yield the rest of a level, in order, about a page at a time; many requests at once. The last one is complete."""
+        where = parse(level.url)
+        if not is_orderly(where.bucket):
+            while not level.complete:
+                yield self.page(level, progress)
+            return
+        after = where.key + level.last if level.last else ""
+        listing = Listing(self._scope(progress), where.bucket, where.key + level.starts, after, delimiter="/")
+        for found in listing.pages():
+            yield rows_of(found, len(where.key), None, complete=False)
+        yield Rows([], [], [], [])
+
+    def below(
+        self, url: str, progress: Progress | None = None, *, starts: str = "", after: str = "", skip: Skip | None = None
+    ) -> Iterator[list[ListedObject]]:
+        """Yield all objects below a prefix, in order, about a page at a time; many requests at once.
+
+        Parameters
+        ----------
+        starts : str
+            What names begin with.
+        after : str
+            The name behind which to begin.
+        skip : callable, optional
+            Tells which keys nobody wants; see `s3nb.transfer.listing.objects`.
         """
         where = parse(url)
-        prefix = where.key + starts
-        scope = self._scope()
-        core = self.s3._alive()
-        future = self._ask(scope, where, prefix, deep=deep, token=token)
-        try:
-            while True:
-                page = _until(future, stop)
-                _moves_on(page, token, url)
-                token = page.next_token
-                if token is not None:
-                    future = self._ask(scope, where, prefix, deep=deep, token=token)
-                yield page
-                if token is None:
-                    return
-        finally:
-            if not future.done() and not core.closed:
-                scope.cancel()
+        after = where.key + after if after else ""
+        return Listing(self._scope(progress), where.bucket, where.key + starts, after, skip).pages()
 
-    def count(self, url: str, stop: threading.Event, tell: Callable[[Counted], object]) -> Counted:
-        """Count what is below a prefix, page by page; ``tell`` gets each intermediate sum."""
+    def count(self, url: str, tell: Callable[[Counted], object]) -> Counted:
+        """Count what is below a prefix; ``tell`` gets each intermediate sum."""
         objects = size = 0
-        for page in self.pages(url, stop, deep=True):
-            objects += len(page.objects)
-            size += sum(found.size for found in page.objects)
+        for found in self.below(url):
+            objects += len(found)
+            size += sum(o.size for o in found)
             tell(Counted(objects, size))
         return Counted(objects, size)
-
-    def below(self, url: str, stop: threading.Event) -> Iterator[str]:
-        """Yield the URLs of all objects below a prefix."""
-        bucket = parse(url).bucket
-        for page in self.pages(url, stop, deep=True):
-            for found in page.objects:
-                yield f"s3://{bucket}/{found.key}"
 
     def _buckets(self, starts: str) -> Rows:
         found = self.s3.buckets()
         found = sorted(pair for pair in found if pair[0].startswith(starts))
         times = [-1.0 if made is None else made for _, made in found]
-        return Rows([f"{name}/" for name, _ in found], [-1] * len(found), times, [""] * len(found), None)
+        return Rows([f"{name}/" for name, _ in found], [-1] * len(found), times, [""] * len(found))
 
     def versions(self, url: str, limit: int = 1000) -> list[S3Object]:
         """Return the versions and delete markers of one object, newest first."""
@@ -145,7 +136,7 @@ class Source:
             found.append(version)
         return found
 
-    def resolve(self, text: str) -> tuple[str, str]:
+    def resolve(self, text: str, progress: Progress | None = None) -> tuple[str, str]:
         """Return the level that an address names, and what its names start with if the address is an object's.
 
         Two requests at once, of one key each; none for what ends in a slash.
@@ -156,17 +147,16 @@ class Source:
         if not key or key.endswith("/"):
             return f"s3://{bucket}/{key}", ""
         where = Location(bucket, key)
-        scope = self._scope()
-        core = self.s3._alive()
-        one = self._ask(scope, where, key, deep=True, token=None, limit=1)
-        below = self._ask(scope, where, f"{key}/", deep=True, token=None, limit=1)
-        exact = core.wait(one, scope).objects
+        scope = self._scope(progress)
+        one = self._ask(scope, where, key, delimiter="", limit=1)
+        below = self._ask(scope, where, f"{key}/", delimiter="", limit=1)
+        exact = _impatient(one, scope).objects
         if exact and exact[0].key == key:
             if not below.done():
                 scope.cancel()
             parent = key[: key.rfind("/") + 1]
             return f"s3://{bucket}/{parent}", key[len(parent) :]
-        core.wait(below, scope)
+        _impatient(below, scope)
         return f"s3://{bucket}/{key}/", ""
 
 
@@ -180,36 +170,51 @@ def parent_of(url: str) -> str:
     return f"s3://{bucket}/{key[: key[:-1].rfind('/') + 1]}"
 
 
-def rows_of(page: ListPage, at: int) -> Rows:
-    """Return a page as columns, prefixes and objects merged in S3's order; names begin at character ``at`` of the keys.
+def rows_of(found: list[ListedObject], at: int, token: str | None, *, complete: bool | None = None) -> Rows:
+    """Return entries of a listing as columns; names begin at character ``at`` of the keys.
 
     A marker, which has no bytes and the name of the level itself, is no row.
     """
-    objects = [(o.key, o.size, o.last_modified, o.storage_class) for o in page.objects if len(o.key) > at or o.size]
-    prefixes = [(p, -1, None, None) for p in page.prefixes]
-    merged: list[Any] = objects
-    if prefixes:
-        # S3 counts both in one order, so merging within the page is merging over all
-        merged = list(heapq.merge(objects, prefixes, key=lambda e: e[0].encode("utf-8", "surrogatepass")))
+    last = found[-1].key[at:] + (_BEHIND if found[-1].size < 0 else "") if found else ""
+    found = [e for e in found if len(e.key) > at or e.size]
     return Rows(
-        [key[at:] for key, *_ in merged],
-        [size for _, size, _, _ in merged],
-        [-1.0 if time is None else time for _, _, time, _ in merged],
-        ["" if kind is None or kind == "STANDARD" else kind for *_, kind in merged],
-        page.next_token,
+        [e.key[at:] for e in found],
+        [e.size for e in found],
+        [-1.0 if e.last_modified is None else e.last_modified for e in found],
+        ["" if e.storage_class is None or e.storage_class == "STANDARD" else e.storage_class for e in found],
+        token,
+        token is None if complete is None else complete,
+        last,
     )
 
 
-def _moves_on(page: ListPage, token: str | None, url: str) -> None:
-    if page.next_token is not None and page.next_token == token:
-        raise ListError(f"{visible(url, 200)}: the listing repeats its continuation token")
+def trouble_of(progress: Progress) -> str:
+    """Return why there is no answer yet, in words; empty if nothing is known to be wrong."""
+    error = progress.trouble
+    if error is None:
+        return ""
+    problem = problem_of(error)
+    return f"{problem.title}; trying again… ({problem.detail})"
 
 
-def _until(future: Future[ListPage], stop: threading.Event) -> ListPage:
-    while not stop.is_set():
+def is_orderly(bucket: str) -> bool:
+    """Say whether a bucket's listings have an order, and can be begun anywhere: those of S3 Express have not."""
+    return not bucket.endswith("--x-s3")
+
+
+def _impatient(future: Future[ListPage], scope: Scope) -> ListPage:
+    """Wait for a page, but not long for an address where nobody answers, whatever patience the client has."""
+    until = time.monotonic() + PATIENCE
+    while True:
         try:
-            return future.result(0.1)
+            return future.result(_SLICE)
         except TimeoutError:
+            trouble = scope.progress.trouble
             if future.done():
                 raise
-    raise Stopped
+            if time.monotonic() >= until and isinstance(trouble, ConnectionFailed):
+                scope.cancel()
+                raise trouble from None
+        except KeyboardInterrupt:
+            scope.cancel()
+            raise

@@ -24,8 +24,9 @@ _STYLE = """
 .s3nb-still small { opacity: .75; }
 """
 # In JupyterLab an output of a notebook that was opened again says that its widget is not there; below it comes this snapshot,
-# which says more. While the browser lives, its own style sheet hides the snapshot.
+# which says more. While the browser lives, the snapshot is hidden: in JupyterLab and Notebook, in VS Code, in Colab.
 _QUIET = """
+.jp-OutputArea:has(.s3nb) .s3nb-still, .cell_container:has(.s3nb) .s3nb-still, .output_container:has(.s3nb) .s3nb-still,
 .jp-OutputArea:has(.s3nb-still) .jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none; }
 """
 

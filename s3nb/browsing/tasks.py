@@ -8,20 +8,23 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from s3nb.browsing.advice import problem_of
+from s3nb.browsing.crew import Crew
 from s3nb.browsing.session import Browsing
-from s3nb.browsing.source import Counted, Stopped
+from s3nb.browsing.source import Counted
 from s3nb.browsing.tree import Selection
-from s3nb.errors import AccessDenied, BulkError
+from s3nb.errors import AccessDenied, BulkError, UnsafeKey
 from s3nb.jobs import Job
 from s3nb.meter import Meter
-from s3nb.text import plural, size_text, visible
-from s3nb.uri import is_s3, parse
+from s3nb.model import S3Object
+from s3nb.text import plural, size_text, visible, visible_lines
+from s3nb.uri import is_s3, key_to_path, parse
 
 _TELL = 0.25  # seconds between looks at what runs
 _KEPT = 20  # tasks that are remembered when they are over
@@ -50,8 +53,7 @@ class Task:
         self.fraction: float | None = None
         self.stop_asked = threading.Event()
         self.job: Job | None = None
-        self.again: Callable[[], object] | None = None  # what its button does when it is over
-        self.again_text = ""
+        self.question: dict[str, Any] | None = None  # that it ends with
         self._meter = Meter()
         self._lock = threading.Lock()
 
@@ -78,17 +80,19 @@ class Task:
         self.look()
         stopping = self.state == "running" and self.stop_asked.is_set()
         return {
-            "number": self.number, "kind": self.kind, "title": self.title, "text": self.text, "fraction": self.fraction,
-            "state": "stopping" if stopping else self.state, "again": self.again_text if self.again else "",
+            "number": self.number, "kind": self.kind, "title": visible(self.title), "text": visible_lines(self.text),
+            "fraction": self.fraction, "state": "stopping" if stopping else self.state,
+            "question": self.question if self.state == "asking" else None,
         }  # fmt: skip
 
 
 class Upload:
     """A file on its way from somebody's computer: its pieces come in order, into a temporary file."""
 
-    def __init__(self, folder: str, key: str, size: int, task: Task) -> None:
+    def __init__(self, folder: str, key: str, size: int, overwrite: bool, task: Task) -> None:
         self.key = key
         self.size = size
+        self.overwrite = overwrite
         self.task = task
         self.path = os.path.join(folder, f"upload-{task.number}")
         self._file: BinaryIO | None = open(self.path, "xb")  # noqa: SIM115  # pieces come one by one
@@ -120,6 +124,11 @@ class Tasks:
         Whether anything in S3 may be changed.
     notify : callable
         Called with the rows of all tasks when they have changed; on any thread.
+
+    Notes
+    -----
+    A task may end with a question, in its row: ``title``; ``names``, some of what it is about; ``choices``, pairs of an answer and
+    its words, the first of which loses something; ``no``, the words for doing nothing. `answer` takes the answer.
     """
 
     def __init__(self, browsing: Browsing, writable: bool, notify: Callable[[list[dict[str, Any]]], object]) -> None:
@@ -128,28 +137,47 @@ class Tasks:
         self.writable = writable
         self._notify = notify
         self._tasks: dict[int, Task] = {}
-        self._threads: set[threading.Thread] = set()
+        self._crew = Crew("s3nb-browser-task")
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._ticker: threading.Thread | None = None
         self._folder: str | None = None
         self._uploads: dict[str, Upload] = {}
-        self._doomed: dict[int, list[str]] = {}
+        self._answers: dict[int, Mapping[str, Callable[[], Task]]] = {}  # what is done, by the number of the question
 
     # -- what they do ----------------------------------------------------------------------------
 
     def download(self, selection: Selection, to: str) -> Task:
-        """Get what is selected into files of a folder on the kernel's machine, under names relative to the path shown."""
+        """Get what is selected into files of a folder on the kernel's machine, under names relative to the path shown.
+
+        If there are files of these names, it asks first: ``"replace"`` them, or ``"keep"`` them and get the others.
+        """
         folder = os.path.abspath(os.path.expanduser(to or "."))
         here = os.path.join(".", os.path.relpath(folder)) if folder.startswith(os.getcwd() + os.sep) else folder
         task = Task("download", f"{_named(selection)} to {here}")
 
-        def call() -> str:
+        def get(found: list[S3Object]) -> str:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            done = self.source.s3.download(self.browsing.objects(selection, task.stop_asked), folder)
+            done = self.source.s3.download(found, folder)
             return f"{plural(len(done), 'object')}, {size_text(sum(o.size or 0 for o in done))}, verified"
 
+        def call() -> str:
+            found = list(self.browsing.objects(selection))
+            new = [o for o in found if not _is_there(folder, o.key)]
+            there = len(found) - len(new)
+            if not there:
+                return get(found)
+            kept = {id(o) for o in new}
+            choices = {"replace": (f"Replace {plural(there, 'file')}", partial(self._get, task.title, get, found))}
+            if new:
+                choices["keep"] = (f"Get the other {len(new):,}", partial(self._get, task.title, get, new))
+            title = f"{there:,} of {plural(len(found), 'file')} {'is' if there == 1 else 'are'} there already"
+            self._question(task, title, [o.key for o in found if id(o) not in kept], choices)
+            return f"{plural(there, 'file')} there already: waiting for your answer"
+
         return self._run(task, call)
+
+    def _get(self, title: str, get: Callable[[list[S3Object]], str], objects: list[S3Object]) -> Task:
+        return self._run(Task("download", title), lambda: get(objects))
 
     def count(self, url: str) -> Task:
         """Count what is below a prefix."""
@@ -159,13 +187,13 @@ class Tasks:
             task.text = f"{plural(now.objects, 'object')}, {size_text(now.size)} so far"
 
         def call() -> str:
-            found = self.source.count(url, task.stop_asked, tell)
+            found = self.source.count(url, tell)
             return f"{plural(found.objects, 'object')}, {size_text(found.size)}"
 
         return self._run(task, call)
 
-    def doom(self, selection: Selection, ask: Callable[[dict[str, Any]], object]) -> Task:
-        """Find what deleting a selection would delete, and hand the counts to ``ask``; nothing is deleted yet.
+    def delete(self, selection: Selection) -> Task:
+        """Find what deleting a selection would delete, and ask; the answer ``"delete"`` deletes exactly that.
 
         Raises
         ------
@@ -177,8 +205,7 @@ class Tasks:
 
         def call() -> str:
             urls: list[str] = []
-            size = 0
-            prefixes = 0
+            size = prefixes = 0
             for level, index in selection.places():
                 url = level.row_url(index)
                 if not level.is_prefix(index):
@@ -187,57 +214,69 @@ class Tasks:
                     continue
                 prefixes += 1
                 bucket = parse(url).bucket
-                for page in self.source.pages(url, task.stop_asked, deep=True):
-                    urls += [f"s3://{bucket}/{o.key}" for o in page.objects]
-                    size += sum(o.size for o in page.objects)
+                for page in self.source.below(url):
+                    urls += [f"s3://{bucket}/{o.key}" for o in page]
+                    size += sum(o.size for o in page)
                     if len(urls) > MOST_DELETED:
                         raise ValueError(
                             f"more than {MOST_DELETED:,} objects: delete them with s3.delete_recursive(...) in a cell"
                         )
                     task.text = f"{plural(len(urls), 'object')}, {size_text(size)} so far"
-            self._doomed[task.number] = urls
-            ask({
-                "task": task.number, "objects": len(urls), "size": size, "prefixes": prefixes,
-                "names": [visible(url, 200) for url in urls[:5]],
-            })  # fmt: skip
-            return f"{plural(len(urls), 'object')}, {size_text(size)}: waiting for your answer"
+            what = plural(len(urls), "object")
+            below = f" in and below {plural(prefixes, 'prefix')}" if prefixes else ""
+            self._question(
+                task, f"Delete {what} ({size_text(size)}){below}?", urls,
+                {"delete": (f"Delete {what}", lambda: self._delete(urls))}, no="Keep",
+            )  # fmt: skip
+            return f"{what}, {size_text(size)}: waiting for your answer"
 
-        return self._run(task, call, done="asking")
+        return self._run(task, call)
 
-    def delete(self, number: int) -> Task | None:
-        """Delete what `doom` has found under this number: exactly those keys, once."""
-        self._may_write()
-        urls = self._doomed.pop(number, None)
-        self.forget(number)
-        if urls is None:
-            return None
-        task = Task("delete", plural(len(urls), "object"))
-
+    def _delete(self, urls: list[str]) -> Task:
         def call() -> str:
-            from s3nb.model import S3Object
-
             done = self.source.s3.delete_many(S3Object(None, url) for url in urls)
             return f"{plural(len(done), 'object')} deleted"
 
-        return self._run(task, call, refresh=True)
+        return self._run(Task("delete", plural(len(urls), "object")), call, refresh=True)
 
-    def spare(self, number: int) -> None:
-        """Delete nothing of what `doom` has found."""
-        self._doomed.pop(number, None)
+    def _question(
+        self, task: Task, title: str, names: list[str], choices: Mapping[str, tuple[str, Callable[[], Task]]],
+        no: str = "Cancel",
+    ) -> None:  # fmt: skip
+        self._answers[task.number] = {answer: action for answer, (_, action) in choices.items()}
+        rest = len(names) - 5
+        task.question = {
+            "title": title, "no": no, "choices": [[a, words] for a, (words, _) in choices.items()],
+            "names": [*(visible(name, 200) for name in names[:5]), *([f"and {rest:,} more"] if rest > 0 else [])],
+        }  # fmt: skip
+
+    def answer(self, number: int, answer: str) -> Task | None:
+        """Do what was asked for under this number, once; any other answer than those offered: nothing."""
+        action = self._answers.pop(number, {}).get(answer)
         self.forget(number)
+        return None if action is None else action()
 
     # -- from somebody's computer ----------------------------------------------------------------
 
-    def upload_begin(self, name: str, size: int) -> str:
-        """Begin to take a file that is to be stored as ``name`` below the path shown; return its handle."""
+    def taken(self, names: list[str]) -> list[str]:
+        """Return which of some names there are below the path shown. One request each."""
         self._may_write()
-        if not is_s3(self.browsing.path) or self.browsing.path == "s3://":
-            raise ValueError("files are stored in a bucket: open one first")
+        path = self._bucket_path()
+        found = self.source.s3.info_many([self.name(path + name) for name in names], return_missing=True)
+        return [name for name, info in zip(names, found, strict=True) if info.exists]
+
+    def upload_begin(self, name: str, size: int, overwrite: bool = False) -> str:
+        """Begin to take a file that is to be stored as ``name`` below the path shown; return its handle.
+
+        An object that is there stays unless ``overwrite``.
+        """
+        self._may_write()
+        path = self._bucket_path()
         if self._folder is None:
             self._folder = tempfile.mkdtemp(prefix="s3nb-upload-")
-        task = Task("upload", f"{name} to {self.browsing.path}")
+        task = Task("upload", f"{name} to {path}")
         self._add(task)
-        upload = Upload(self._folder, self.browsing.path + name, size, task)
+        upload = Upload(self._folder, path + name, size, overwrite, task)
         handle = str(task.number)
         self._uploads[handle] = upload
         return handle
@@ -260,8 +299,8 @@ class Tasks:
             return None
         return received
 
-    def upload_end(self, handle: str, overwrite: bool = False) -> Task | None:
-        """Store a file whose pieces are all here. An object that is there stays unless ``overwrite``."""
+    def upload_end(self, handle: str) -> Task | None:
+        """Store a file whose pieces are all here."""
         upload = self._uploads.get(handle)
         if upload is None:
             return None
@@ -269,22 +308,14 @@ class Tasks:
         if upload.received != upload.size:
             self._drop(handle, "failed", "The file has changed while it was read. Nothing was stored.")
             return None
-        task = upload.task
-        task.again = None
-        task.state = "running"
 
         def call() -> str:
-            stored = self.source.s3.put_files([(self.name(upload.key), upload.path)], overwrite=overwrite)
+            stored = self.source.s3.put_files([(self.name(upload.key), upload.path)], overwrite=upload.overwrite)
             if stored.skipped:
-                task.again, task.again_text = (lambda: self.upload_end(handle, True)), "Replace"
-                return "There is one of this name already: it was left alone."
+                raise FileExistsError("there is one of this name already, which was left alone")
             return f"{size_text(upload.size)} stored"
 
-        def over() -> None:
-            if task.again is None:
-                self._forget_file(handle)
-
-        return self._run(task, call, refresh=True, over=over)
+        return self._run(upload.task, call, refresh=True, over=lambda: self._forget_file(handle))
 
     def upload_fail(self, handle: str, text: str) -> None:
         """Note that the file could not be read over there."""
@@ -295,6 +326,12 @@ class Tasks:
         """Return how the client calls an object: a full URL, or its key below the client's root."""
         root = self.source.s3.root
         return url if root is None else url.removeprefix(root).removeprefix("/") if url.startswith(f"{root}/") else url
+
+    def _bucket_path(self) -> str:
+        path = self.browsing.path
+        if not is_s3(path) or path == "s3://":
+            raise ValueError("files are stored in a bucket: open one first")
+        return path
 
     def _drop(self, handle: str, state: str, text: str) -> None:
         upload = self._uploads[handle]
@@ -321,19 +358,12 @@ class Tasks:
                 self._drop(str(number), "cancelled", "Stopped. Nothing was stored.")
             self._tell()
 
-    def again(self, number: int) -> None:
-        """Press the button of a task that is over."""
-        task = self._tasks.get(number)
-        if task is not None and task.again is not None:
-            action, task.again = task.again, None
-            action()
-
     def forget(self, number: int) -> None:
         """Show a task no longer that is over."""
         task = self._tasks.get(number)
         if task is not None and task.state != "running":
             self._forget_file(str(number))
-            self._doomed.pop(number, None)
+            self._answers.pop(number, None)
             with self._lock:
                 self._tasks.pop(number, None)
             self._tell()
@@ -349,31 +379,22 @@ class Tasks:
         self._closed.set()
         with self._lock:
             tasks = list(self._tasks.values())
-            threads = list(self._threads)
         for task in tasks:
             task.stop()
         for task in tasks:
             if task.job is not None:
                 task.job.wait(5)
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(5)
+        self._crew.join(5)
         for handle in list(self._uploads):
             self._forget_file(handle)
-        self._doomed.clear()
+        self._answers.clear()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
     def wait(self) -> None:
         """Wait until none runs. For programs and tests."""
-        while True:
-            with self._lock:
-                threads = [t for t in self._threads if t is not threading.current_thread()]
-            if not threads:
-                return
-            for thread in threads:
-                thread.join()
+        self._crew.wait()
 
     def _may_write(self) -> None:
         if not self.writable:
@@ -394,7 +415,6 @@ class Tasks:
         *,
         refresh: bool = False,
         over: Callable[[], object] = lambda: None,
-        done: str = "done",
     ) -> Task:
         task.job = Job(call, task.title, task.number)
         if task.stop_asked.is_set():
@@ -409,22 +429,15 @@ class Tasks:
                 self._tell()
             error = job.exception()
             if error is None:
-                task.end(done, job.result())
+                task.end("asking" if task.question else "done", job.result())
             else:
                 task.end(*_outcome(task, error))
-            try:
-                over()
-                if refresh and task.state != "cancelled" and not self._closed.is_set():
-                    self.browsing.refresh()
-            finally:
-                with self._lock:
-                    self._threads.discard(threading.current_thread())
-                self._tell()
+            over()
+            if refresh and task.state != "cancelled" and not self._closed.is_set():
+                self.browsing.refresh()
+            self._tell()
 
-        thread = threading.Thread(target=watch, name="s3nb-browser-task", daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
+        self._crew.start(watch)
         return task
 
     def _tell(self) -> None:
@@ -433,12 +446,20 @@ class Tasks:
 
 
 def _outcome(task: Task, error: BaseException) -> tuple[str, str]:
-    if isinstance(error, (Stopped, CancelledError)) or task.stop_asked.is_set():
+    if isinstance(error, CancelledError) or task.stop_asked.is_set():
         return "cancelled", "Stopped."
     if isinstance(error, BulkError):
         return "failed", "\n".join(visible(line, 300) for line in str(error).splitlines()[:8])
     problem = problem_of(error)
     return "failed", f"{problem.title}. {problem.advice}\n{problem.detail}"
+
+
+def _is_there(folder: str, key: str) -> bool:
+    """Say whether there is a file where an object is to go. A key without a safe name has no file: its download fails by name."""
+    try:
+        return os.path.lexists(key_to_path(folder, key))
+    except UnsafeKey:
+        return False
 
 
 def _named(selection: Selection) -> str:

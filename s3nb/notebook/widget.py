@@ -15,7 +15,7 @@ import anywidget
 import traitlets
 from IPython import display as ipython
 
-from s3nb.browsing import still
+from s3nb.browsing import still, words
 from s3nb.browsing.advice import problem_of
 from s3nb.browsing.level import SORTS
 from s3nb.browsing.look import drawn, version_rows
@@ -28,13 +28,13 @@ from s3nb.client import S3
 from s3nb.errors import InvalidURL
 from s3nb.html import Html
 from s3nb.model import Results, S3Object
-from s3nb.text import visible
+from s3nb.text import plural, visible
 from s3nb.uri import is_s3
 
 _HERE = Path(__file__).parent
 _MOST_ROWS_ASKED = 1000  # rows of one answer
 SMALL = 16 * 1024 * 1024  # bytes of an object that goes to somebody's computer by way of the kernel; larger: by link
-LIFETIMES = (15 * 60, 3600, 12 * 3600, 7 * 24 * 3600)  # seconds that a presigned link may live
+LIFETIMES = {900: "15 minutes", 3600: "1 hour", 43200: "12 hours", 604800: "7 days"}  # that a presigned link may live
 _STILL = 1.0  # seconds between updates of the snapshot
 
 
@@ -75,7 +75,6 @@ class S3Browser(anywidget.AnyWidget):
 
     # as text: with a path anywidget watches the file, and keeps every browser ever made
     _esm = (_HERE / "browser.js").read_text("utf-8")
-    _css = (_HERE / "browser.css").read_text("utf-8")
 
     path = traitlets.Unicode("s3://").tag(sync=True)
     value = traitlets.Unicode("").tag(sync=True)
@@ -83,6 +82,9 @@ class S3Browser(anywidget.AnyWidget):
     filter = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, "starts").tag(sync=True)
     height = traitlets.Int(420).tag(sync=True)
+    style_sheet = traitlets.Unicode((_HERE / "browser.css").read_text("utf-8")).tag(
+        sync=True
+    )  # for its shadow root alone
     selected = traitlets.Any(Selection())  # never synced: it may be a million
 
     def __init__(
@@ -287,23 +289,23 @@ class S3Browser(anywidget.AnyWidget):
             except Exception as exc:
                 self._tell("failed", id=ask_id, problem=problem_of(exc, self._browsing.path)._asdict())
 
-        self._browsing._spawn(run)
+        self._browsing.crew.start(run)
         return _LATER
 
     def _do_hello(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
-            "state": self._browsing.state(), "tasks": self._tasks.rows(), "writable": self.writable, "small": SMALL,
-            "lifetimes": LIFETIMES,
+            "state": self._browsing.state(), "tasks": self._tasks.rows(), "writable": self.writable,
+            "lifetimes": list(LIFETIMES.items()),
         }  # fmt: skip
 
     def _do_rows(self, message: dict[str, Any]) -> dict[str, Any]:
         start = max(0, int(message["start"]))
         stop = min(int(message["stop"]), start + _MOST_ROWS_ASKED)
         version, total, rows = self._browsing.rows(start, stop)
-        return {"version": version, "total": total, "start": start, "rows": [list(row) for row in rows]}
+        return {"version": version, "total": total, "start": start, "rows": [words.row(row) for row in rows]}
 
     def _do_pulse(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"retried": self._browsing.source.retried}
+        return {"trouble": self._browsing.trouble}
 
     def _do_go(self, message: dict[str, Any]) -> None:
         self._browsing.go(str(message["url"]))
@@ -353,10 +355,13 @@ class S3Browser(anywidget.AnyWidget):
         return self._later(message, work)
 
     def _do_versions(self, message: dict[str, Any]) -> Any:
-        row = self._browsing.row(str(message["row"]))
-        if row is None or not row.exists:
-            return {"versions": []}
-        return self._later(message, lambda: {"versions": version_rows(self._browsing.source.versions(row.url))})
+        row = self._one(message)
+
+        def work() -> dict[str, Any]:
+            found = version_rows(self._browsing.source.versions(row.url))
+            return {"versions": found, "title": plural(len(found), "version")}
+
+        return self._later(message, work)
 
     def _do_copy(self, message: dict[str, Any]) -> dict[str, Any]:
         if message["what"] == "code":
@@ -376,7 +381,7 @@ class S3Browser(anywidget.AnyWidget):
         row = self._one(message)
         name = row.url.rpartition("/")[2]
         if (row.size or 0) > SMALL:
-            return {"url": self._s3.presign(row, expires=LIFETIMES[0]), "name": name}
+            return {"url": self._s3.presign(row, expires=min(LIFETIMES)), "name": name}
 
         def work() -> tuple[dict[str, Any], list[Any]]:
             return {"name": name}, [self._s3.get(row).blob or b""]
@@ -399,16 +404,23 @@ class S3Browser(anywidget.AnyWidget):
             self._tasks.count(url)
 
     def _do_delete(self, _: dict[str, Any]) -> None:
-        self._tasks.doom(self._browsing.selection, lambda counts: self._tell("confirm", **counts))
+        self._tasks.delete(self._browsing.selection)
 
-    def _do_delete_confirmed(self, message: dict[str, Any]) -> None:
-        self._tasks.delete(int(message["task"]))
+    def _do_answer(self, message: dict[str, Any]) -> None:
+        self._tasks.answer(int(message["task"]), str(message["answer"]))
 
-    def _do_delete_refused(self, message: dict[str, Any]) -> None:
-        self._tasks.spare(int(message["task"]))
+    def _do_taken(self, message: dict[str, Any]) -> Any:
+        names = [str(name) for name in message["names"]]
+
+        def work() -> dict[str, Any]:
+            taken = self._tasks.taken(names)
+            return {"taken": taken, "shown": [visible(name, 200) for name in taken[:5]]}
+
+        return self._later(message, work)
 
     def _do_upload(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {"handle": self._tasks.upload_begin(str(message["name"]), int(message["size"]))}
+        name, size = str(message["name"]), int(message["size"])
+        return {"handle": self._tasks.upload_begin(name, size, bool(message.get("overwrite")))}
 
     def _do_upload_piece(self, message: dict[str, Any], buffers: list[Any]) -> dict[str, Any]:
         return {"received": self._tasks.upload_piece(str(message["handle"]), buffers[0] if buffers else b"")}
@@ -420,9 +432,7 @@ class S3Browser(anywidget.AnyWidget):
         self._tasks.upload_fail(str(message["handle"]), str(message["text"]))
 
     def _do_task(self, message: dict[str, Any]) -> None:
-        {"stop": self._tasks.stop, "again": self._tasks.again, "forget": self._tasks.forget}[message["what"]](
-            int(message["task"])
-        )
+        {"stop": self._tasks.stop, "forget": self._tasks.forget}[message["what"]](int(message["task"]))
 
 
 _LATER = object()  # an answer that another thread gives

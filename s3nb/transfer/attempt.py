@@ -515,7 +515,7 @@ class Engine:
             return
         if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited:
             self._say(error, limit - waited)
-        call.scope.progress.retried()
+        call.scope.progress.retried(error)
         self._leave(call)
         pause = self._backoff.pause(
             call.tries, throttled=throttled, refused=wire in ("connect", "descriptors"), asked=asked

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from operator import lt
+from operator import itemgetter, lt
 from queue import Empty, SimpleQueue
 
 from s3nb.errors import ListError
@@ -136,17 +136,26 @@ class _Stretch:
 
 
 class Listing:
-    """One listing under way. See `objects`."""
+    """One listing under way. See `objects`; with a ``delimiter``, of one level: see `entries`."""
 
     def __init__(
-        self, scope: Scope, bucket: str, prefix: str, start_after: str, skip: Skip | None, limit: int | None
+        self,
+        scope: Scope,
+        bucket: str,
+        prefix: str,
+        start_after: str = "",
+        skip: Skip | None = None,
+        limit: int | None = None,
+        *,
+        delimiter: str = "",
     ) -> None:
         self._scope = scope
         self._bucket = bucket
         self._prefix = prefix
         self._skip = skip
         self._limit = limit
-        self._ask = _asker(scope, bucket, prefix, "", PAGE if limit is None else max(1, min(PAGE, limit)))
+        self._level = bool(delimiter)
+        self._ask = _asker(scope, bucket, prefix, delimiter, PAGE if limit is None else max(1, min(PAGE, limit)))
         self._came: SimpleQueue[tuple[_Stretch | None, str | None, str, Future[ListPage]]] = SimpleQueue()
         self._front = _Stretch(start_after, None)
         self._space = KeySpace(prefix)
@@ -156,7 +165,7 @@ class Listing:
         self._held = 0  # pages
         self._given = 0  # pages, and keys:
         self._keys = 0
-        self._probe = True  # one request, for what comes further on at the first level
+        self._probe = not delimiter  # one request, for what comes further on at the first level
         self._deep = False  # there are levels
         # S3 Express knows neither an order of keys nor start-after
         self._orderly = not bucket.endswith("--x-s3")
@@ -287,6 +296,11 @@ class Listing:
 
     def _take(self, stretch: _Stretch, page: ListPage, after: str) -> None:
         found = page.objects
+        if self._level:
+            found = entries(page)
+            # a common prefix is named again when keys in it are behind start-after
+            while found and found[0].key <= after and after.startswith(found[0].key):
+                del found[0]
         keys = [o.key for o in found]
         if self._orderly and not (all(map(lt, keys, keys[1:])) and (not keys or keys[0] > after)):
             self._one_after_the_other()
@@ -347,6 +361,14 @@ class Listing:
             self._held -= len(rest.pages)
             rest.over = rest.dropped = True
             rest = rest.next
+
+
+def entries(page: ListPage) -> list[ListedObject]:
+    """Return the objects and common prefixes of a page in one order: a prefix is an entry of size -1."""
+    found = [*page.objects, *(ListedObject(prefix, -1) for prefix in page.prefixes)]
+    if page.prefixes and page.objects:
+        found.sort(key=itemgetter(0))
+    return found
 
 
 def _asker(scope: Scope, bucket: str, prefix: str, delimiter: str, page_size: int) -> Asker:

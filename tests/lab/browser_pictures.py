@@ -34,12 +34,12 @@ def main(folder: Path) -> None:
 
 def _show(notebook: Notebook, url: str, height: int = 330) -> Page:
     notebook.run(f"from s3nb import S3Browser\nb = S3Browser({url!r}, height={height}, writable=True)\nb")
-    notebook.page.locator(".s3nb-row .s3nb-label").first.wait_for()
+    notebook.page.locator(".row .label").first.wait_for()
     return notebook.page
 
 
 def _row(page: Page, name: str) -> None:
-    page.locator(".s3nb-row").filter(has=page.get_by_text(name, exact=True)).click()
+    page.locator(".row").filter(has=page.get_by_text(name, exact=True)).click()
 
 
 def _take(notebook: Notebook, folder: Path, name: str) -> None:
@@ -52,7 +52,7 @@ def _take(notebook: Notebook, folder: Path, name: str) -> None:
 
 def _tree(notebook: Notebook, folder: Path) -> None:
     page = _show(notebook, "s3://sandbox/")
-    twist = page.locator(".s3nb-row").filter(has=page.get_by_text("tables/", exact=True)).locator(".s3nb-twist")
+    twist = page.locator(".row").filter(has=page.get_by_text("tables/", exact=True)).locator(".twist")
     twist.click()
     page.get_by_text("part-000.csv").wait_for()
     _row(page, "part-001.csv")

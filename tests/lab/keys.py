@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -41,15 +42,15 @@ class ManyKeys:
         self._server.shutdown()
         self._server.server_close()
 
-    def page(self, prefix: str, delimiter: str, token: str, most: int) -> str:
+    def page(self, prefix: str, delimiter: str, token: str, after: str, most: int) -> str:
         """Return one page of ListObjectsV2."""
         lines: list[str] = []
         more = ""
-        if PREFIX.startswith(prefix) and delimiter and prefix != PREFIX:
+        if PREFIX.startswith(prefix) and delimiter and prefix != PREFIX and after < PREFIX:
             lines.append(f"<CommonPrefixes><Prefix>{PREFIX}</Prefix></CommonPrefixes>")
         else:
             first, last = self._range(prefix)
-            first = max(first, int(token or 0))
+            first = max(first, int(token or 0), 0 if token else self._behind(after))
             stop = min(last, first + most)
             lines += [
                 f"<Contents><Key>{PREFIX}part-{n:07d}.parquet</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
@@ -63,6 +64,10 @@ class ManyKeys:
             f"<Name>{BUCKET}</Name><Prefix>{prefix}</Prefix><EncodingType>url</EncodingType>{''.join(lines)}"
             f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}</ListBucketResult>"
         )
+
+    def _behind(self, after: str) -> int:
+        """Return the number of the first key behind another."""
+        return bisect_right(range(self.count), after, key=lambda n: f"{PREFIX}part-{n:07d}.parquet")
 
     def _range(self, prefix: str) -> tuple[int, int]:
         """Return which of the numbered keys start with ``prefix``."""
@@ -88,9 +93,10 @@ def _handler(keys: ManyKeys) -> type[BaseHTTPRequestHandler]:
                 return
             keys.gate.wait(30)
             keys.pages += 1
+            after = query.get("start-after", "")
             most = min(int(query.get("max-keys", "1000")), 1000)
             token = query.get("continuation-token", "")
-            self._send(200, keys.page(query.get("prefix", ""), query.get("delimiter", ""), token, most).encode())
+            self._send(200, keys.page(query.get("prefix", ""), query.get("delimiter", ""), token, after, most).encode())
 
         def do_HEAD(self) -> None:
             self._send(200, b"made up\n")
