@@ -487,7 +487,7 @@ def test_nothing_hostile_runs_live_reopened_or_exported(lab: Lab, moto_server: S
     seen.grid.focus()
     seen.press("End", "Home", "PageDown", "PageDown")
     search.fill("exe")
-    seen.row("a\\u{202e}gnp.exe").click()
+    seen.row("a\\u202egnp.exe").click()
     seen.button("Delete").click()
     expect(seen.root.get_by_role("dialog")).to_be_visible()
     notebook.value("(b._draw_still(), 0)[1]")
