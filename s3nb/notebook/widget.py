@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from s3nb.browsing.look import drawn, version_rows
 from s3nb.browsing.match import MODES
 from s3nb.browsing.program import program
 from s3nb.browsing.session import Browsing
+from s3nb.browsing.source import PATIENCE
 from s3nb.browsing.tasks import Tasks
 from s3nb.browsing.tree import Selection
 from s3nb.client import S3
+from s3nb.config import TransferConfig
 from s3nb.errors import InvalidURL
 from s3nb.html import Html
 from s3nb.model import Results, S3Object
@@ -93,7 +96,10 @@ class S3Browser(anywidget.AnyWidget):
         if s3 is not None and options:
             raise TypeError(f"s3= is a client that is made already: it takes no {sorted(options)[0]}=")
         self._own = s3 is None
-        self._s3 = S3(**options) if s3 is None else s3
+        if s3 is None:
+            config = options.pop("config", None) or TransferConfig()
+            s3 = S3(**options, config=replace(config, first_patience=min(config.first_patience, PATIENCE)))
+        self._s3 = s3
         self._quiet = threading.local()  # set while this object's own changes reach its traits
         self._ended = False
         self._still: Any = None

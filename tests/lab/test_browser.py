@@ -293,7 +293,9 @@ def test_uploads_by_picker_and_by_drop_and_a_delete_that_asks(browse: Callable[.
     )
     expect(seen.row("dropped.txt")).to_be_visible()
     again = FilePayload(name="dropped.txt", mimeType="x/y", buffer=b"dropped again")
-    seen.root.locator("input[type=file]").set_input_files([again, FilePayload(name="new.txt", mimeType="x/y", buffer=b"n")])
+    seen.root.locator("input[type=file]").set_input_files(
+        [again, FilePayload(name="new.txt", mimeType="x/y", buffer=b"n")]
+    )
     question = seen.root.get_by_role("dialog", name="1 of 2 is there already")
     expect(question).to_contain_text("dropped.txt")
     question.get_by_role("button", name="Upload the other 1").click()
