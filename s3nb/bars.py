@@ -133,7 +133,7 @@ class Bar(_Drawn):
         else:
             bar.bar_format = f"{_safe(title)} {view.percent:>4} |{{bar:{size}}}| {words}"
             bar.n = view.share
-        if view.state in ("failed", "interrupted") and self._stream.isatty():
+        if view.state in ("failed", "interrupted") and self._stream.isatty() and not os.environ.get("NO_COLOR"):
             bar.colour = "red"
         bar.refresh()
         if last:

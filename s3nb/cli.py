@@ -1,12 +1,13 @@
 """The command line: ``python -m s3nb VERB ...``, ``s3nb VERB ...``.
 
-Exit status: 0 done; 1 S3 or the disk said no, of one or of some; 2 not a command, or a question that nobody could answer;
-130 interrupted; 141 whoever read the output has left.
+Exit status: 0 done; 1 S3 or the disk said no, nothing was done; 2 not a command, or a question that nobody could answer; 3 some
+of several objects failed, the others are done; 130 interrupted; 141 whoever read the output has left.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from s3nb import commands, plain
+from s3nb.client import PutResult
 from s3nb.commands.contents import Contents, Piece
 from s3nb.commands.hints import hint, told
 from s3nb.commands.near import explain
@@ -24,12 +26,15 @@ from s3nb.errors import BucketNotFound, BulkError, ObjectNotFound, S3Error
 from s3nb.model import Results, S3Object
 from s3nb.text import plural, size_text, visible, visible_lines
 
-DONE, FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
+DONE, FAILED, USAGE, PARTLY, INTERRUPTED, READER_LEFT = 0, 1, 2, 3, 130, 141
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    words = sys.argv[1:] if words is None else list(words)
+    words = [_typed(word) for word in (sys.argv[1:] if words is None else words)]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the locale has no characters for is written as escapes
+            stream.reconfigure(errors="backslashreplace")
     asked = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     session = commands.Session("s3nb", ask=_ask if asked else None, lazy=True)
     debug = "--debug" in words
@@ -62,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
             sep="\n  ",
             file=sys.stderr,
         )
-        return FAILED
+        return PARTLY if isinstance(exc, BulkError) and exc.ok else FAILED
     except KeyboardInterrupt as exc:
         done = getattr(exc, "s3nb_partial", None)
         print(
@@ -111,7 +116,32 @@ def _with_input(command: commands.Command) -> commands.Command:
     if not name or "-" not in given:
         return command
     rest = {**command.arguments, name: tuple(word for word in given if word != "-")}
-    return dataclasses.replace(command, arguments=rest, body=sys.stdin.read())
+    return dataclasses.replace(command, arguments=rest, body=_input())
+
+
+def _typed(word: str) -> str:
+    """Return a word as it was typed, in UTF-8 as keys are, in a locale that knows no such characters too."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(word).decode()
+        except UnicodeError:
+            return word  # the name of a file may be any bytes
+    return word
+
+
+def _input() -> str:
+    """Return standard input, which is UTF-8 whatever the locale says."""
+    buffer = getattr(sys.stdin, "buffer", None)
+    if buffer is None:
+        return sys.stdin.read()
+    try:
+        return str(buffer.read().decode("utf-8"))
+    except UnicodeDecodeError as exc:
+        raise commands.UsageError(
+            f"s3nb: standard input is no UTF-8: byte {exc.start:,} is {exc.object[exc.start]:#04x}"
+        ) from None
 
 
 def _show(result: Any, as_lines: bool) -> None:
@@ -128,6 +158,10 @@ def _show(result: Any, as_lines: bool) -> None:
             print(f"saved as {visible(result.path or '')}")
     elif isinstance(result, Results):
         print(plain.table(result))
+    elif isinstance(result, PutResult):
+        print(result)
+        if result.skipped:
+            print(f"s3nb: {visible(result)} was there already: left alone", file=sys.stderr)
     elif isinstance(result, Iterator):
         _table(result)
     else:

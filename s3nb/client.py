@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s3nb import farewell, listings, many
+from s3nb import farewell, listings, many, plain
 from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
@@ -59,6 +59,11 @@ class PutResult(str):
         made.version_id = stored.version_id
         made.skipped = stored.skipped
         return made
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        plain.pretty(
+            printer, str(self), f"{str(self)!r}" + (" (was there already: left alone)" if self.skipped else "")
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PutResult, (Stored(str(self), self.etag, self.version_id, skipped=self.skipped),)

@@ -28,7 +28,7 @@ class Row(NamedTuple):
     Attributes
     ----------
     state : str
-        ``""`` for an object; ``"prefix"``, ``"missing"``, ``"failed"``, or what was done: ``"stored"``, ``"copied"``,
+        ``""`` for an object; ``"prefix"``, ``"bucket"``, ``"missing"``, ``"failed"``, or what was done: ``"stored"``, ``"copied"``,
         ``"deleted"``, ``"done"``.
     name : str
         The key, or whatever names it.
@@ -78,7 +78,7 @@ def row(item: Any, outcome: str = "done") -> Row:
         return Row(outcome, item)
     if not item.exists:
         if item.url.endswith("/"):
-            return Row("prefix", item.key.rstrip("/") + "/")
+            return Row("prefix" if item.url.count("/") > 3 else "bucket", item.key.rstrip("/") + "/")
         return Row("missing" if item.version_id is None else "deleted", item.key, modified=item.last_modified)
     return Row("", item.key, item.size, item.last_modified, item.content_type or "")
 
@@ -188,7 +188,7 @@ def _why(r: Row, width: int | None) -> str:
 
 def summary(items: Sequence[Any]) -> str:
     """Return one line: how many, how large, how many of them failed."""
-    failed = prefixes = sized = size = 0
+    failed = prefixes = buckets = sized = size = 0
     if are_values(items):
         failed = sum(isinstance(item, BaseException) for item in items)
         return plural(len(items) - failed, "value") + (f", {failed:,} failed" if failed else "")
@@ -200,7 +200,11 @@ def summary(items: Sequence[Any]) -> str:
             size += of_item
         elif getattr(item, "exists", True) is False and item.url.endswith("/"):
             prefixes += 1
+            buckets += item.url.count("/") == 3
     words = [plural(len(items) - prefixes, "object")] if len(items) > prefixes or not prefixes else []
+    if buckets:
+        words.append(plural(buckets, "bucket"))
+    prefixes -= buckets
     if prefixes:
         words.append(f"{prefixes:,} prefix" + ("" if prefixes == 1 else "es"))
     if sized:

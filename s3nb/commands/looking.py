@@ -10,6 +10,7 @@ from typing import Any
 from s3nb.client import S3
 from s3nb.commands.contents import Contents, Piece, contents
 from s3nb.commands.lines import keys_of
+from s3nb.commands.options import literal_option
 from s3nb.commands.parser import Parser, Verb, count, moment, size, span
 from s3nb.commands.results import PresignedURL, Usage
 from s3nb.commands.session import Here, folder_of, pattern_of, relative
@@ -27,11 +28,6 @@ _WILD = re.compile(r"[*?\[]")
 _GZIP = b"\x1f\x8b"
 _UNPACKED = 1 << 20  # bytes that head unpacks at most
 _HEAD = 64 * 1024  # bytes in which head finds its lines
-
-
-def literal_option(parser: Parser) -> None:
-    """Add ``--literal``."""
-    parser.add_argument("--literal", action="store_true", help="* ? [ in a name are characters, no wildcards")
 
 
 # -- listings ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from s3nb import styled
 from s3nb.errors import S3Error, cause_of
-from s3nb.model import S3Object
+from s3nb.model import Results, S3Object
 from s3nb.plain import columns, fact_lines, pretty
 from s3nb.sync import Synced
 from s3nb.text import plural, size_text, visible
@@ -92,6 +92,12 @@ def plan(verb: str, items: Iterable[tuple[str, int | None]]) -> Plan:
         else:
             size += length
     return Plan(verb, names, count, size if known else None, sizes)
+
+
+def skipping(results: Results, skipped: Iterable[str]) -> Results:
+    """Return results that know what was left alone."""
+    results.skipped = [*results.skipped, *skipped]
+    return results
 
 
 @dataclass
@@ -223,7 +229,8 @@ def as_json(item: Any) -> Iterator[dict[str, Any]]:
 
 
 def _object(item: S3Object) -> dict[str, Any]:
-    found: dict[str, Any] = {"url": item.url, "key": item.key}
+    bucket, _, key = item.url.removeprefix("s3://").partition("/")
+    found: dict[str, Any] = {"url": item.url, "bucket": bucket, "key": key}
     if not item.exists:
         found["prefix" if item.url.endswith("/") else "missing"] = True
         return found

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from s3nb.commands import here, looking, moving, parser
+from s3nb.commands import deleting, here, looking, moving, parser, reading, writing
 from s3nb.commands.parser import Command, Verb
 from s3nb.commands.session import Here, Session
 
-VERBS: dict[str, Verb] = {verb.name: verb for verb in (*looking.VERBS, *moving.VERBS, *here.VERBS)}
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (*looking.VERBS, *reading.VERBS, *writing.VERBS, *moving.VERBS, *deleting.VERBS, *here.VERBS)
+}
 
 
 def parse(words: Sequence[Any], program: str = "%s3", body: str | None = None) -> Command:

@@ -51,7 +51,7 @@ def test_json_lines_go_from_one_command_to_the_next(
     facts = [json.loads(line) for line in said(capsys, "info_many", "-", "--json").splitlines()]
     assert [(f["url"], f["size"]) for f in facts] == [(f"{shell}/c", 3), (f"{shell}/\u202eumläut", 2)]
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{shell}/c\n{shell}/none\n"))
-    lines = [json.loads(line) for line in said(capsys, "info_many", "-", "--json", status=1).splitlines()]
+    lines = [json.loads(line) for line in said(capsys, "info_many", "-", "--json", status=cli.PARTLY).splitlines()]
     assert (lines[0]["size"], lines[1]["error"]) == (3, "NotFound")
 
 
@@ -83,6 +83,7 @@ def test_all_bytes_go_through_a_slow_pipe(shell: str, unbuffered: str) -> None:
     [
         (["info", "ROOT/none"], 1, "NotFound"),
         (["get_many", "ROOT/none", "ROOT/neither"], 1, "2 objects of 2 failed"),
+        (["cp", "ROOT/none", "ROOT/none"], 2, "would be copied onto itself"),
         (["ls", "s3://no-such-bucket-here"], 1, "NoSuchBucket"),
         (["ls", "s3://no-such-bucket-here"], 1, "s3nb config shows what is in force"),
         (["put_many", "no-such-file", "--to", "ROOT"], 1, "no-such-file"),
@@ -122,6 +123,108 @@ def test_a_name_that_is_not_there_is_told_short_with_what_may_have_been_meant(
     assert f"  did you mean {shell} ?\n" in capsys.readouterr().err
     assert cli.main(["get", f"{shell}/zzz", "--verbose"]) == 1
     assert "  GetObject, code NoSuchKey, status 404, request " in capsys.readouterr().err
+
+
+def test_some_of_many_failed_has_a_status_of_its_own(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put("there", "1")
+    assert cli.main(["get_many", f"{shell}/there", f"{shell}/none", "--to", "x"]) == cli.PARTLY == 3
+    shown = capsys.readouterr()
+    assert "1 object, 1 B" in shown.out
+    assert "1 object of 2 failed" in shown.err
+
+
+def test_what_is_here_is_left_alone_if_asked(shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    mine = tmp_path / "a"
+    with S3(s3root=shell) as s3:
+        s3.put_many([("a", "theirs"), ("b", "2"), ("c/a", "3")])
+        for words in (
+            ["get", f"{shell}/a"], ["get", f"{shell}/a", "--to", "a"], ["get", f"{shell}/a", "--to", f"{tmp_path}/"],
+            ["get_many", "a", "b", "--root", shell, "--to", "."], ["get_recursive", shell, "--to", "."],
+            ["get_all", "--root", shell, "--to", "."], ["cp", f"{shell}/a", "a"], ["cp", "-r", shell, "."],
+            ["mv", f"{shell}/a", "a"],
+        ):  # fmt: skip
+            mine.write_text("mine")
+            assert "skipped" in said(capsys, *words, "-n")
+            assert mine.read_text() == "mine"
+            assert s3.exists("a")
+        assert (tmp_path / "c" / "a").read_text() == "3"
+        assert "skipped" in said(capsys, "cp", f"{shell}/b", f"{shell}/a", "--no-clobber")
+        assert s3.get("a").text == "theirs"
+        assert cli.main(["put", f"{shell}/a", "a", "--no-overwrite"]) == 0
+        assert f"{shell}/a was there already: left alone" in capsys.readouterr().err
+        assert cli.main(["get", f"{shell}/a"]) == 0  # as cp does, if nobody says otherwise
+        assert mine.read_text() == "theirs"
+
+
+def test_buckets_are_called_buckets(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys, "ls").splitlines()
+    assert any(line.split()[0] == "bucket" and shell in line for line in lines[:-1])
+    assert "bucket" in lines[-1]
+
+
+def test_lines_of_json_have_these_fields(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put_many([("d/a", "1")])
+        s3.put("e", "2", metadata={"m": "v"}, content_type="text/x")
+
+    def fields(*words: str, status: int = 0) -> list[list[str]]:
+        return [sorted(json.loads(line)) for line in said(capsys, *words, "--json", status=status).splitlines()]
+
+    listed = ["bucket", "etag", "key", "last_modified", "size", "storage_class", "url"]
+    assert fields("ls", shell) == [["bucket", "key", "prefix", "url"], listed]
+    assert fields("ls", "-r", f"{shell}/d") == [listed]
+    known = [*listed, "content_type", "metadata", "raw_metadata"]
+    assert set(known) <= set(fields("info", f"{shell}/e")[0]) <= {*known, "encryption", "version_id"}
+    assert set(fields("get", f"{shell}/e")[0]) >= {"path", "verified", "url", "size"}
+    assert fields("info_many", f"{shell}/no", "--root", shell, "--return-missing") == [
+        ["bucket", "key", "missing", "url"]
+    ]
+    assert fields("get_many", f"{shell}/no", status=1) == [["error", "message", "url"]]
+    assert fields("du", shell) == [["count", "size", "url"]]
+    assert fields("rm", f"{shell}/e", "--dry-run") == [["name", "size", "would"], ["count", "size", "would"]]
+    assert fields("rm", f"{shell}/e", "--yes") == [["url"]]
+    assert fields("presign", f"{shell}/e") == [["url"]]
+    assert set(fields("preview", f"{shell}/d/a")[0]) == {"about", "facts", "kind", "size", "tags", "url"}
+    Path("folder").mkdir()
+    Path("folder/f").write_text("x")
+    assert fields("put", f"{shell}/e", "folder/f") == [["url"]]
+    assert fields("put_files", "folder", "--to", shell) == [["key", "url"]]
+    assert fields("sync", "folder", f"{shell}/s") == [["copied"], ["dry_run", "same", "size"]]
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}]
+)
+def test_a_terminal_without_unicode_gets_escapes(shell: str, locale: dict[str, str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put("größer-日本.csv", "ä\n")
+    for words in (["ls"], ["info_many", "-"], ["find", "--name", "größer*"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "s3nb", words[0], *([] if "-" in words else [shell]), *words[1:]],
+            env={**os.environ, **locale}, input=f"{shell}/größer-日本.csv\n".encode(), capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"-\\u65e5\\u672c.csv" in done.stdout or "größer-日本.csv".encode() in done.stdout
+
+
+def test_standard_input_that_is_no_text_is_said(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "s3nb", "info_many", "-"], input=b"a\n\xff\n", capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, b"s3nb: standard input is no UTF-8: byte 2 is 0xff\n")
+
+
+def test_a_listing_into_head_is_silent(shell: str) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put_many((f"k{n:05}-{'x' * 200}", "") for n in range(400))
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m s3nb ls "$1" | head -1', sys.executable, shell],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
 
 
 def test_debug_shows_the_traceback(shell: str, capsys: pytest.CaptureFixture[str]) -> None:

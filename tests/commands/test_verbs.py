@@ -557,7 +557,7 @@ def test_results_are_json(do: Do, wire: MemoryWire) -> None:
     lines = list(as_json(do("ls s3://box/dir")))
     assert lines[0]["url"] == "s3://box/dir/b.txt"
     assert (lines[0]["size"], lines[0]["last_modified"]) == (5, "2026-01-01T00:00:00Z")
-    assert lines[2] == {"url": "s3://box/dir/sub/", "key": "sub", "prefix": True}
+    assert lines[2] == {"url": "s3://box/dir/sub/", "bucket": "box", "key": "dir/sub/", "prefix": True}
     assert list(as_json(do("du s3://box/dir"))) == [{"url": "s3://box/dir/", "count": 3, "size": 2013}]
     assert list(as_json(do("rm s3://box/esc --yes"))) == [{"url": "s3://box/esc"}]
     with pytest.raises(BulkError) as caught:
