@@ -55,6 +55,8 @@ _SILENT, _SAID_AGAIN = (
     20.0,
 )  # seconds without an answer until that is said, if as many are left; and until it is said again
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
+_WAITING = 16  # chores a thread, beyond which another helps
+_MOMENT = 0.001  # seconds until it looks for more
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
 
@@ -241,6 +243,8 @@ class Engine:
         self._waiting: set[Call] = set()  # on the clock
         self._cleaning: set[Future[Any]] = set()
         self._pool: ThreadPoolExecutor | None = None
+        self._chores: deque[Callable[[], None]] = deque()
+        self._helpers = 0  # threads of the pool that do them
         self._closed = False
         self._answered = False  # ever, whatever it was
         self._said = -_SAID_AGAIN  # when it was last said that nothing answers
@@ -273,6 +277,39 @@ class Engine:
             if "cannot schedule" not in str(exc):
                 raise
             step(*arguments)
+
+    def chore(self, step: Callable[[], None]) -> None:
+        """Have local work done that may block, is over soon as a rule, and raises nothing.
+
+        What comes fast shares a thread, which looks for more after a moment (as drivers of network cards do), so that not each
+        step has to wake one; when steps have to wait, others help.
+        """
+        steps = self._chores
+        steps.append(step)
+        helpers = self._helpers
+        if not helpers or (len(steps) > _WAITING * helpers and helpers < self.config.max_workers):
+            with self._lock:
+                self._helpers += 1
+            self.work(self._do_chores)
+
+    def _do_chores(self) -> None:
+        steps = self._chores
+        while True:
+            while steps:
+                try:
+                    step = steps.popleft()
+                except IndexError:  # another helper has it
+                    break
+                step()
+            time.sleep(_MOMENT)
+            if steps:
+                continue
+            with self._lock:
+                self._helpers -= 1
+            if not steps:  # whoever appends from now on sees that we are gone
+                return
+            with self._lock:
+                self._helpers += 1
 
     def request(self, scope: Scope, request: Request, parse: Callable[[Reply], Any]) -> Future[Any]:
         """Run one request; the future gives ``parse(reply)`` of its 2xx reply."""

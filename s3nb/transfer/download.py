@@ -522,7 +522,7 @@ class GetTask(Task):
         if self._target is None:
             self._finish_temp()
         elif self._target.fsync:
-            self.engine.work(self._publish)  # may take long
+            self.engine.chore(self._publish)  # flushing may take long
         else:
             self._publish()
 
