@@ -37,8 +37,9 @@ lock: $(VENV)/.release
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command 'make lock' --extra dev --extra docs --extra lab --extra release -o release/lock.txt pyproject.toml
 
+# Jupyter refuses to be root unless told; in a container one often is
 lab: $(VENV)/.lab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.core
@@ -59,6 +60,7 @@ ifneq ($(UV),)
 else
 	@"$(PYTHON)" -m venv $(VENV)
 endif
+	@echo '{}' > $(VENV)/package.json  # JupyterLab runs node in there, which else would go by the package.json of this project
 
 # LOCK=1: exactly the versions of release/lock.txt, by their hashes, for all purposes at once
 ifdef LOCK

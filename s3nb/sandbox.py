@@ -151,6 +151,16 @@ class Sandbox:
         """Arguments for `s3nb.S3`."""
         return {"endpoint_url": self.endpoint_url, "region": REGION, "session": self.session}
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which other programs find this server: `S3` without arguments, boto3, the AWS command line."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "no-secret",
+        }
+
     def url(self, key: str = "") -> str:
         """Return the ``s3://`` URL of a sample."""
         return f"s3://{self.bucket}/{key}"
@@ -310,8 +320,9 @@ def main() -> None:
     """Run in the foreground, and say how to reach it."""
     with Sandbox() as sandbox:
         print(f"sandbox at {sandbox.endpoint_url}, buckets {sandbox.bucket} and {sandbox.versioned_bucket}")
-        print(f"export AWS_ENDPOINT_URL={sandbox.endpoint_url} AWS_DEFAULT_REGION={REGION}")
-        print("export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=no-secret")
+        words = [f"{name}={value}" for name, value in sandbox.environment.items()]
+        print("paste these two lines into another terminal:")
+        print(f"export {' '.join(words[:2])}\nexport {' '.join(words[2:])}")
         print("Ctrl-C ends it.", flush=True)
         try:
             threading.Event().wait()

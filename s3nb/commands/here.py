@@ -159,31 +159,21 @@ def _sandbox(parser: Parser) -> None:
 
 def _run_sandbox(here: Here, stop: bool) -> Any:
     from s3nb import sandbox
-    from s3nb import session as shared
 
     session = here.session
     if session.lazy:
         return sandbox.main()
-    before = session.sandbox
-    if before is not None:
-        before.stop()
-        session.sandbox = None
-        for name in before.client_options:
-            session.options.pop(name, None)
-        shared.configure(**dict.fromkeys(before.client_options))
-        session.root = None
+    stopped = session.leave_sandbox()
     if stop:
-        return Facts({"sandbox": "stopped" if before is not None else "there was none"})
+        return Facts({"sandbox": "stopped" if stopped else "there was none"})
     started = sandbox.Sandbox().start()
-    session.sandbox = started
-    session.options.update(started.client_options)
-    shared.configure(**started.client_options)  # so that open() and the directory functions find it too
-    session.root = f"s3://{started.bucket}"
+    session.enter_sandbox(started)
     return Facts(
         {
             "sandbox": started.endpoint_url,
             "prefix": session.root,
             "buckets": f"{started.bucket}, {started.versioned_bucket}",
+            "used by": "%s3, S3(), open(), boto3, and ! in this kernel, until %s3 sandbox --stop",
         }
     )
 

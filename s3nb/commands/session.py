@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,6 +69,7 @@ class Session:
         self.browse: Callable[..., Any] | None = None
         self.preview_bytes = 64 * 1024
         self.sandbox: Any = None
+        self._environment: dict[str, str | None] = {}  # what a sandbox hides
         self._make = make
         self._lock = threading.Lock()
         self._clients: dict[tuple[tuple[str, str], ...], S3] = {}
@@ -107,10 +109,35 @@ class Session:
         self.jobs.close()
         while self._clients:
             self._clients.popitem()[1].close()
+        self.leave_sandbox()
+
+    def enter_sandbox(self, sandbox: Any) -> None:
+        """Send everything of this process to a sandbox that runs: lines, files by path, and by the environment the rest."""
+        self.sandbox = sandbox
+        self.root = f"s3://{sandbox.bucket}"
+        self.options.update(sandbox.client_options)
+        shared.configure(**sandbox.client_options)
+        self._environment = {name: os.environ.get(name) for name in sandbox.environment}
+        os.environ.update(sandbox.environment)
+
+    def leave_sandbox(self) -> bool:
+        """Stop the sandbox and take back what `enter_sandbox` has set; return if there was one."""
         sandbox, self.sandbox = self.sandbox, None
-        if sandbox is not None:
-            sandbox.stop()
-            shared.configure(**dict.fromkeys(sandbox.client_options))
+        if sandbox is None:
+            return False
+        self.root = None
+        for name in sandbox.client_options:
+            self.options.pop(name, None)
+        shared.configure(**dict.fromkeys(sandbox.client_options))
+        for name, value in sandbox.environment.items():
+            if os.environ.get(name) == value:  # else the user has set it meanwhile
+                before = self._environment[name]
+                if before is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = before
+        sandbox.stop()
+        return True
 
 
 class Here:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -205,6 +206,22 @@ def test_a_sandbox_is_a_line_away(run: Run, ipython: Any) -> None:
     run("%s3 sandbox --stop")
     with pytest.raises(UsageError, match="is no s3:// URL"):
         run("%s3 cat readme.txt")
+
+
+def test_everything_in_a_kernel_finds_the_sandbox_and_afterwards_what_there_was(
+    run: Run, ipython: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of mine")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    run("%s3 sandbox")
+    run("from s3nb import S3\nwith S3(s3root='s3://sandbox', progress=False) as s3: text = s3.get('readme.txt').text")
+    assert ipython.user_ns["text"].startswith("Welcome")
+    assert run("import boto3\nboto3.client('s3').get_object(Bucket='sandbox', Key='readme.txt')['ContentLength']") == 52
+    run("import os\nos.environ['AWS_ENDPOINT_URL'] = 'http://new'\n%s3 sandbox --stop")
+    kept = {name: os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")}
+    assert kept == {"AWS_ACCESS_KEY_ID": "mine", "AWS_ENDPOINT_URL": "http://new", "AWS_DEFAULT_REGION": None}
 
 
 def state(shell: Any) -> dict[str, Any]:
