@@ -1,16 +1,19 @@
 """`open()` beside its peers, over a server as far away as S3: seconds, requests, bytes sent.
 
-    python -m benchmarks.files [--rounds N] [--large MiB] [--only WORKLOAD ...] [--peers NAME ...]
+    python -m benchmarks.files [--rounds N] [--large MiB] [--only WORKLOAD ...] [--peers NAME ...] [--write]
 
-Every number is the median of the rounds, of which each runs all peers, one after the other. The server is `benchmarks.slow`: 30 ms
-to the first byte (lognormal; two in a thousand take 300 ms), 25 MB/s for each connection, in a process of its own.
+Some ten minutes for everything. `--write` puts the table into docs/files.md. Every number is the median of the rounds, of which
+each runs all peers, one after the other. The server is `benchmarks.slow`: 30 ms to the first byte (lognormal; two in a thousand
+take 300 ms), 25 MB/s for each connection, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import io
 import os
+import platform
 import random
 import statistics
 import sys
@@ -19,7 +22,8 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from .slow import Slow
 
@@ -229,15 +233,24 @@ class Peer:
 
 
 class S3nb(Peer):
+    last: Any = None  # what was opened last
+
     def open(self, key: str) -> Any:
         import s3nb
 
-        return s3nb.open(f"s3://{BUCKET}/{key}", "rb", endpoint_url=self.endpoint_url)
+        self.last = s3nb.open(f"s3://{BUCKET}/{key}", "rb", endpoint_url=self.endpoint_url)
+        return self.last
 
     def text(self, key: str) -> Any:
         import s3nb
 
-        return s3nb.open(f"s3://{BUCKET}/{key}", "r", endpoint_url=self.endpoint_url)
+        text = s3nb.open(f"s3://{BUCKET}/{key}", "r", endpoint_url=self.endpoint_url)
+        self.last = text.buffer
+        return text
+
+    def wasted(self) -> float:
+        """Return which share of the object came last time, and was neither read nor between bytes that were."""
+        return float(self.last.stats().wasted / self.last.size)
 
     def create(self, key: str) -> Any:
         import s3nb
@@ -486,24 +499,103 @@ PEERS: dict[str, type[Peer]] = {
 
 # -- measuring ----------------------------------------------------------------------------------------------
 
+ONCE = 10.0  # seconds: what takes longer is measured once
+WHOLE_FILES = ("boto3 file", "s3nb get")  # in no column of the table: named below it
+BEGIN, END = "<!-- made by: python -m benchmarks.files --write -->", "<!-- end of what is made -->"
+PAGE = Path(__file__).parent.parent / "docs" / "files.md"
 
-def measure(slow: Slow, peer: Peer, run: Workload) -> tuple[float, int, float, float]:
+
+class Cell(NamedTuple):
+    """What a library took for a workload: the median of its rounds."""
+
+    seconds: float
+    requests: float
+    sent: float  # MiB
+    cpu: float  # seconds
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} / {self.requests:.0f} / {self.sent:.1f}"
+
+
+def measure(slow: Slow, peer: Peer, run: Workload) -> Cell:
     slow.take()
     cpu, start = time.process_time(), time.perf_counter()
     run(peer)
     took, used = time.perf_counter() - start, time.process_time() - cpu
     time.sleep(0.05)  # what is on its way when a file is closed is sent all the same, and counts
     requests, sent = slow.take()
-    return took, requests, sent / MIB, used
+    return Cell(took, requests, sent / MIB, used)
+
+
+def row(slow: Slow, peers: dict[str, Peer], key: str, title: str, run: Workload, rounds: int) -> dict[str, Cell | str]:
+    """Measure one workload: in each round all libraries, one after the other."""
+    found: dict[str, list[Cell]] = {name: [] for name in peers if key not in peers[name].skips}
+    failed: dict[str, str] = {}
+    for _ in range(rounds):
+        for name, cells in found.items():
+            if name in failed or (cells and cells[0].seconds > ONCE):
+                continue
+            try:
+                cells.append(measure(slow, peers[name], run))
+            except Exception as exc:
+                failed[name] = "fails"
+                print(f"{title}: {name}: {type(exc).__name__}: {exc}", file=sys.stderr)
+    medians = {
+        name: Cell(*(statistics.median(column) for column in zip(*cells, strict=True)))
+        for name, cells in found.items()
+        if cells and name not in failed
+    }
+    return {**medians, **failed}
+
+
+def as_line(title: str, cells: dict[str, Cell | str], names: list[str]) -> str:
+    """Return a line of the table; the quickest is bold, and who is as quick to a hundredth of a second."""
+    quickest = min((f"{c.seconds:.2f}" for n, c in cells.items() if isinstance(c, Cell) and n in names), default="")
+    texts = []
+    for name in names:
+        cell = cells.get(name, "-")
+        best = isinstance(cell, Cell) and f"{cell.seconds:.2f}" == quickest
+        texts.append(f"**{cell}**" if best else str(cell))
+    return f"| {title} | " + " | ".join(texts) + " |"
+
+
+def below(title: str, cells: dict[str, Cell | str]) -> str:
+    """Return the sentence on downloads of whole files beside the reading of one."""
+    named = {"boto3 file": "boto3's `download_file`", "s3nb get": "`S3.get`"}
+    return f"{title}, beside whole files: " + ", ".join(
+        f"{named.get(name, name)} {cell.seconds:.2f} s"
+        for name, cell in sorted(cells.items(), key=lambda item: str(item[1]))
+        if isinstance(cell, Cell) and name in (*WHOLE_FILES, "s3nb")
+    )  # fmt: skip
+
+
+def versions(names: list[str]) -> str:
+    """Return what was compared with, by version."""
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name.replace('_', '-'))}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", type=int, default=512, help="MiB of the largest object; 0: leave it out")
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--peers", nargs="*")
+    parser.add_argument(
+        "--only", nargs="*", choices=list(workloads(1)), metavar="WORKLOAD", help=", ".join(workloads(1))
+    )
+    parser.add_argument("--peers", nargs="*", choices=list(PEERS), metavar="NAME", help=", ".join(PEERS))
+    parser.add_argument("--write", action="store_true", help="put what is found into docs/files.md")
     given = parser.parse_args()
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
     with Slow() as slow:
         make_objects(slow.root, given.large)
         peers: dict[str, Peer] = {}
@@ -513,35 +605,45 @@ def main() -> None:
                 peers[name].warm()
             except ImportError as exc:
                 print(f"left out: {name} ({exc})", file=sys.stderr)
-        print("seconds / requests / MiB sent\n")
-        print(f"{'':26}" + "".join(f"{name:>19}" for name in peers))
+        names = [name for name in peers if name not in WHOLE_FILES]
+        say("| seconds / requests / MiB sent | " + " | ".join(names) + " |\n| --- |" + " --- |" * len(names))
+        notes, wasted = [], []
         for key, (title, run) in workloads(given.large).items():
             if given.only and key not in given.only:
                 continue
-            rows: dict[str, list[tuple[float, int, float, float]]] = {name: [] for name in peers}
-            failed: dict[str, str] = {}
-            for _ in range(given.rounds):
-                for name, peer in peers.items():
-                    if key in peer.skips or name in failed:
-                        continue
-                    try:
-                        rows[name].append(measure(slow, peer, run))
-                    except Exception as exc:
-                        failed[name] = type(exc).__name__
-                        print(f"{title}: {name}: {type(exc).__name__}: {exc}", file=sys.stderr)
-            cells = []
-            for name in peers:
-                found = rows[name]
-                if name in failed or not found:
-                    cells.append(failed.get(name, "-"))
-                    continue
-                took, requests, sent, _ = (statistics.median(column) for column in zip(*found, strict=True))
-                cells.append(f"{took:.2f} / {requests:.0f} / {sent:.1f}")
-            print(f"{title:26}" + "".join(f"{cell:>19}" for cell in cells), flush=True)
-        many_at_once(slow)
+            if isinstance(peers.get("s3nb"), S3nb):
+                peers["s3nb"].last = None  # type: ignore[attr-defined]
+            cells = row(slow, peers, key, title, run, given.rounds)
+            say(as_line(title, cells, names))
+            if any(name in cells for name in WHOLE_FILES):
+                notes.append(below(title, cells))
+            if key in ("lines", "tar", "zip", "parquet") and "s3nb" in peers:
+                wasted.append(f"{key} {peers['s3nb'].wasted():.1%}")  # type: ignore[attr-defined]
+            if key == "write":
+                used = ", ".join(f"{n} {c.cpu:.2f} s" for n, c in cells.items() if isinstance(c, Cell))
+                notes.append(f"Processor time for {title}: {used}")
+        say("")
+        for note in notes:
+            say(f"- {note}.")
+        if wasted:
+            say(
+                f"- Received by s3nb, but neither read nor between bytes that were, of the object: {', '.join(wasted)}."
+            )
+        if not given.only and "s3nb" in peers:
+            say(f"- {many_at_once(slow)}")
+        say(
+            f"- Measured on {os.cpu_count()} cores, Python {platform.python_version()}, the median of {given.rounds} rounds, of which each "
+            f"runs all libraries one after the other; what takes more than {ONCE:.0f} s was run once. {versions(names)}."
+        )
+    if given.write:
+        text = PAGE.read_text(encoding="utf-8")
+        head, rest = text.split(BEGIN)
+        PAGE.write_text(
+            head + BEGIN + "\n\n" + "\n".join(lines).strip() + "\n\n" + END + rest.split(END)[1], encoding="utf-8"
+        )
 
 
-def many_at_once(slow: Slow, count: int = 100) -> None:
+def many_at_once(slow: Slow, count: int = 100) -> str:
     """Read a hundred files at once, and say how much memory they took."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -559,9 +661,10 @@ def many_at_once(slow: Slow, count: int = 100) -> None:
     start = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         total = sum(pool.map(run, range(count)))
-    print(
-        f"\n{count} files at once, 8 MiB of each: {time.perf_counter() - start:.1f} s, {total / MIB:.0f} MiB; "
-        f"memory of all files at its peak {MEMORY.peak / MIB:.0f} MiB of {MEMORY.limit / MIB:.0f} MiB"
+    return (
+        f"{count} files read at once, 8 MiB of each: {time.perf_counter() - start:.1f} s, {total / MIB:.0f} MiB; memory of all "
+        f"files at its peak {MEMORY.peak / MIB:.0f} MiB, of a budget of {MEMORY.limit / MIB:.0f} MiB (what a reader waits for is "
+        "always fetched, so that it may be exceeded by a part)."
     )
 
 
