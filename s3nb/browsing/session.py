@@ -59,6 +59,7 @@ class Browsing:
         self.version = 0
         self.tree = Tree(Level("s3://"))
         self.scanned = 0  # keys looked at by a search
+        self.choices = 0  # how often somebody went elsewhere, or selected something
         self.full = False  # a search, or loading all, ended at the limit
         self._notify = notify
         self._lock = threading.RLock()
@@ -165,6 +166,7 @@ class Browsing:
             self.scanned, self.full = 0, False
             level.sort(self.sort)
             self.tree = Tree(level)
+            self.choices += 1
 
     # -- rows ------------------------------------------------------------------------------------
 
@@ -318,13 +320,13 @@ class Browsing:
                 self.tree.mark_all(False)
             for level, index, _ in spots:
                 level.marks[index] = not level.marks[index] if how == "flip" else True
-            self._changed(0)
+            self._chosen()
 
     def select_all(self, value: bool = True) -> None:
         """Select all rows that are loaded, or none."""
         with self._lock:
             self.tree.mark_all(value)
-            self._changed(0)
+            self._chosen()
 
     def select_urls(self, urls: list[str]) -> None:
         """Select rows by URL.
@@ -345,7 +347,11 @@ class Browsing:
                 raise ValueError(f"not among the rows that are loaded: {sorted(missing)[0]!r}")
             self.tree.mark_all(False)
             self.tree.mark((level, i, 0) for level, i, _ in found)
-            self._changed(0)
+            self._chosen()
+
+    def _chosen(self) -> None:
+        self.choices += 1
+        self._changed(0)
 
     @property
     def selection(self) -> Selection:
@@ -395,7 +401,7 @@ class Browsing:
                 "version": self.version, "total": len(self.tree), "path": self.path, "can": self.can, "sort": self.sort,
                 "filter": self.filter, "mode": self.mode, "loaded": len(root), "complete": root.complete,
                 "loading": root.loading is not None, "level": root.number, "sweeping": self.sweeping, "scanned": self.scanned,
-                "searching": self.searching, "full": self.full, "selected": marked,
+                "searching": self.searching, "full": self.full, "choices": self.choices, "selected": marked,
                 "problem": root.problem._asdict() if root.problem else None,
             }  # fmt: skip
             return {

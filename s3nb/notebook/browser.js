@@ -119,7 +119,7 @@ class View {
     this.active = this.anchor = 0;
     this.activeId = "";
     this.more = ""; // the end of a level that was asked for last
-    this.writable = false;
+    this.writable = this.reactive = false;
     /** @type {[number, string][]} */ this.lifetimes = [];
     this.detailed = ""; // the row whose details are shown
     this.folder = "."; // for downloads
@@ -141,6 +141,7 @@ class View {
     const a = await this.ask("hello");
     this.lifetimes = a.lifetimes;
     this.writable = a.writable;
+    this.reactive = a.reactive;
     this.root.classList.toggle("writable", a.writable);
     this.showTasks(a.tasks);
     this.take({ ...a.state, first: 0 });
@@ -292,6 +293,7 @@ class View {
     save.disabled = link.disabled = !one;
     upload.disabled = s.path === "s3://";
     this.showPanel(s);
+    if (this.reactive && s.choices !== before.choices) this.model.set("choices", s.choices), this.model.save_changes();
     clearTimeout(this.wondering);
     if (s.loading) this.wondering = this.later(2000, () => this.wonder());
     this.draw();

@@ -6,6 +6,7 @@ an id, and answers that come too late are dropped over there. Every callback may
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -85,6 +86,7 @@ class S3Browser(anywidget.AnyWidget):
     filter = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, "starts").tag(sync=True)
     height = traitlets.Int(420).tag(sync=True)
+    choices = traitlets.Int(0).tag(sync=True)  # set by views, in marimo: cells run again for what comes from the page
     style_sheet = traitlets.Unicode((_HERE / "browser.css").read_text("utf-8")).tag(
         sync=True
     )  # for its shadow root alone
@@ -302,6 +304,7 @@ class S3Browser(anywidget.AnyWidget):
         return {
             "state": self._browsing.state(), "tasks": self._tasks.rows(), "writable": self.writable,
             "lifetimes": list(LIFETIMES.items()),
+            "reactive": "marimo" in sys.modules and sys.modules["marimo"].running_in_notebook(),
         }  # fmt: skip
 
     def _do_rows(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -40,8 +40,10 @@ class Lab:
         self.browser = browser
         self._names = (f"test-{n}.ipynb" for n in itertools.count())
 
-    def open(self, name: str | None = None, *, width: int = 1100, height: int = 800) -> Notebook:
-        """Open a notebook (a new one, if there is none of the name) in a page of its own.
+    def open(
+        self, name: str | None = None, *, width: int = 1100, height: int = 800, place: str = "doc/tree"
+    ) -> Notebook:
+        """Open a notebook (a new one, if there is none of the name) in a page of its own; see `Notebook` for ``place``.
 
         Close it with ``close()``; what is open at the end of the run is closed with the browser.
         """
@@ -49,7 +51,7 @@ class Lab:
             viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"]
         )
         context.set_default_timeout(20_000)
-        return Notebook(context.new_page(), self.server, name or next(self._names))
+        return Notebook(context.new_page(), self.server, name or next(self._names), place)
 
 
 @pytest.fixture(scope="session")

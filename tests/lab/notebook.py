@@ -16,7 +16,7 @@ _WIDGET = "window.jupyterapp.shell.currentWidget"
 
 
 class Notebook:
-    """A notebook in JupyterLab.
+    """A notebook in JupyterLab, or in Notebook 7.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ class Notebook:
     server : LabServer
     name : str
         File name; the notebook is made here unless there is one.
+    place : str
+        What stands before the name in the URL: ``"doc/tree"`` is JupyterLab, ``"notebooks"`` Notebook 7.
 
     Attributes
     ----------
@@ -32,10 +34,11 @@ class Notebook:
         What the page's console complained of.
     """
 
-    def __init__(self, page: Page, server: LabServer, name: str) -> None:
+    def __init__(self, page: Page, server: LabServer, name: str, place: str = "doc/tree") -> None:
         self.page = page
         self.server = server
         self.path = server.folder / name
+        self.place = place
         self.errors: list[str] = []
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -51,7 +54,7 @@ class Notebook:
     def open(self) -> None:
         """Load the page, and wait for the notebook. (It has no kernel yet if it was saved, closed and shut down.)"""
         # one document without side bars: nothing but the notebook is on the pictures
-        url = f"{self.server.url}/doc/tree/{self.path.name}?token={TOKEN}&reset"
+        url = f"{self.server.url}/{self.place}/{self.path.name}?token={TOKEN}&reset"
         self.page.goto(url, wait_until="domcontentloaded", timeout=90_000)
         self.page.wait_for_function("() => !!window.jupyterapp", timeout=90_000)
         self.page.locator(".jp-Notebook").wait_for(timeout=60_000)
