@@ -1,6 +1,7 @@
 """A server as far away as S3: a time to the first byte with a tail, a limit for each connection; counts what it sends.
 
-GET, HEAD, ranges, If-Match, PUT, multipart uploads (stored as sizes) and flat listings, for any signature. One process of its own:
+GET, HEAD, ranges, If-Match, PUT, multipart uploads (stored as sizes) and flat listings, for any signature. With ``most``, what is
+above so many requests in any second gets a 503. One process of its own:
 
     with Slow({"bench/key": b"..."}) as slow:
         slow.endpoint_url; slow.take()   # requests and bytes since the last look
@@ -19,12 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
+from collections import deque
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 CHUNK = 128 * 1024
+_SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
 def _etag(data: bytes) -> str:
@@ -34,8 +38,14 @@ def _etag(data: bytes) -> str:
 class Server:
     """Objects are files below a folder; what is put stays in memory."""
 
-    def __init__(self, root: Path, first_byte: float, sigma: float, tail: float, slow: float, rate: float) -> None:
+    def __init__(
+        self, root: Path, first_byte: float, sigma: float, tail: float, slow: float, rate: float, most: float = 0.0
+    ) -> None:
         self.root = root
+        self.most = most
+        self.taken: deque[float] = deque()  # when the requests of the last second were taken
+        self.refused = 0
+        self.first = self.last = 0.0  # when a request came
         self.first_byte, self.sigma, self.tail, self.slow, self.rate = first_byte, sigma, tail, slow, rate
         self.random = random.Random(1)
         self.requests = self.sent = 0
@@ -54,6 +64,17 @@ class Server:
             self.files[key] = (data, f'"of-{len(key)}-{abs(hash(key))}"')
         return self.files[key]
 
+    def takes(self, now: float) -> bool:
+        """Count a request, unless there were as many as may be in the last second."""
+        if not self.most:
+            return True
+        while self.taken and now - self.taken[0] >= 1.0:
+            self.taken.popleft()
+        if len(self.taken) >= self.most:
+            return False
+        self.taken.append(now)
+        return True
+
     def delay(self) -> float:
         if self.random.random() < self.tail:
             return self.slow
@@ -68,14 +89,26 @@ class Server:
                 if headers.get("expect"):
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 body = await self.body(reader, headers)
+                if target.startswith("/__put/"):
+                    data = self.put.get(target[len("/__put/") :])
+                    await self.reply(writer, "GET", 200 if data is not None else 404, {}, data or b"", pace=False)
+                    continue
                 if target.startswith("/__"):
-                    text = f"{self.requests} {self.sent}".encode()
-                    self.requests = self.sent = 0
+                    text = f"{self.requests} {self.sent} {self.refused} {self.last - self.first}".encode()
+                    self.requests = self.sent = self.refused = 0
+                    self.first = self.last = 0.0
                     await self.reply(writer, "GET", 200, {}, text, pace=False)
                     continue
                 self.requests += 1
+                self.last = asyncio.get_running_loop().time()
+                self.first = self.first or self.last
+                takes = self.takes(self.last)
                 await asyncio.sleep(self.delay())
-                status, found, data = self.answer(method, target, headers, body)
+                if takes:
+                    status, found, data = self.answer(method, target, headers, body)
+                else:
+                    self.refused += 1
+                    status, found, data = 503, {"Content-Type": "application/xml"}, _SLOW_DOWN
                 await self.reply(writer, method, status, found, data)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -186,11 +219,13 @@ class Server:
 class Slow:
     """The server in a process of its own, over the files of a temporary folder in memory."""
 
-    def __init__(self, *, first_byte: float = 0.03, tail: float = 0.002, slow: float = 0.3, rate: float = 25e6) -> None:
+    def __init__(
+        self, *, first_byte: float = 0.03, tail: float = 0.002, slow: float = 0.3, rate: float = 25e6, most: float = 0.0
+    ) -> None:
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.root = Path(tempfile.mkdtemp(prefix="s3nb-slow-", dir=shared))
         (self.root / "bench").mkdir()
-        self._arguments = [str(self.root), str(first_byte), str(tail), str(slow), str(rate)]
+        self._arguments = [str(self.root), str(first_byte), str(tail), str(slow), str(rate), str(most)]
 
     def __enter__(self) -> Slow:
         self._process = subprocess.Popen(
@@ -210,12 +245,26 @@ class Slow:
     def take(self) -> tuple[int, int]:
         """Return requests and bytes since the last look."""
         with urllib.request.urlopen(self.endpoint_url + "/__take") as reply:
-            requests, sent = reply.read().split()
+            requests, sent = reply.read().split()[:2]
         return int(requests), int(sent)
 
+    def stored(self, key: str) -> bytes | None:
+        """Return what was put under ``bucket/key``; this is a request of no kind, and not counted."""
+        try:
+            with urllib.request.urlopen(f"{self.endpoint_url}/__put/{key}") as reply:
+                return bytes(reply.read())
+        except urllib.error.HTTPError:
+            return None
 
-async def run(root: str, first_byte: float, tail: float, slow: float, rate: float) -> None:
-    server = Server(Path(root), first_byte, 0.25, tail, slow, rate)
+    def throttled(self) -> tuple[int, int, float]:
+        """Return requests and how many of them were refused since the last look, and seconds from the first to the last."""
+        with urllib.request.urlopen(self.endpoint_url + "/__take") as reply:
+            requests, _, refused, seconds = reply.read().split()
+        return int(requests), int(refused), float(seconds)
+
+
+async def run(root: str, first_byte: float, tail: float, slow: float, rate: float, most: float) -> None:
+    server = Server(Path(root), first_byte, 0.25, tail, slow, rate, most)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 20, backlog=512)
     print(listening.sockets[0].getsockname()[1], flush=True)
     async with listening:
@@ -225,6 +274,6 @@ async def run(root: str, first_byte: float, tail: float, slow: float, rate: floa
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("root")
-    parser.add_argument("numbers", type=float, nargs=4)
+    parser.add_argument("numbers", type=float, nargs=5)
     given = parser.parse_args()
     asyncio.run(run(given.root, *given.numbers))

@@ -478,7 +478,7 @@ class Engine:
             request_id=reply.headers.get("x-amz-request-id") or (document.request_id if document else "") or "",
         )
         if code in THROTTLE_CODES or reply.status in (429, 503):
-            self.pace.throttled(time.monotonic())
+            self.pace.throttled(time.monotonic(), self._in_flight - 1)
             self._once_more(call, error, throttled=True, asked=retry_after(reply))
         elif code in EXPIRED_CODES:
             self._expired(call, error)

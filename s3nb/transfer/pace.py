@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 
@@ -10,6 +11,8 @@ from s3nb.config import TransferConfig
 _WINDOW = 1.0  # seconds over which the rate of successes is taken
 _BELOW = 0.9  # of what S3 took
 _SEVERAL, _TOO_MANY = 3, 0.11  # complaints that are taken to heart: so many, and so many to a success
+_NOISE = 2.0  # how far that may be exceeded by chance, in standard deviations
+_DOUBT = 0.1  # seconds without a request to see which it is
 _LEAST = 2.0  # requests a second
 _CATCH_UP, _PROBE = 1.5, 1.05  # growth of the rate in a second without a complaint
 _FREE = 20_000.0  # requests a second that nobody here can send
@@ -33,6 +36,8 @@ class Pace:
 
     __slots__ = (
         "_credit",
+        "_doubt",
+        "_doubted",
         "_held_until",
         "_hold",
         "_known",
@@ -55,6 +60,8 @@ class Pace:
         self._taken: deque[float] = deque()  # times of the last second's successes
         self._refused: deque[float] = deque()  # and of the complaints
         self._until = 0.0  # nothing is sent before; then the rate is set
+        self._doubt = 0.0  # nothing is sent before; then nothing may have happened
+        self._doubted = -hold  # when that was last begun
         self._next = 0.0  # when the next request may be sent
         self._raised = 0.0
         self._known = 0.0  # rate that S3 did not complain of
@@ -79,10 +86,12 @@ class Pace:
                 self._credit = 0
                 self.limit = min(self._max, self.limit + max(1, self.limit // 16))
 
-    def throttled(self, now: float) -> None:
+    def throttled(self, now: float, in_flight: int) -> None:
         """Count a reply that asks for fewer requests; ``now`` in monotonic seconds.
 
-        Only more than a tenth of all replies is a limit that we run into: now and then S3 says so for reasons of its own.
+        Only more than a tenth of all replies is a limit that we run into: now and then S3 says so for reasons of its own. The first time
+        there must be more than chance brings, and what is in flight counts as good, as refusals are quicker than bodies; until
+        that is known, nothing is sent for a moment.
         """
         refused, taken = self._refused, self._taken
         refused.append(now)
@@ -91,6 +100,13 @@ class Pace:
                 queue.popleft()
         if now < self._held_until or len(refused) < _SEVERAL or len(refused) <= _TOO_MANY * len(taken):
             return
+        if self.rate is None and not self._until:
+            usual = _TOO_MANY * (len(taken) + in_flight)
+            if len(refused) <= usual + _NOISE * math.sqrt(usual):
+                if now >= self._doubted + self._hold:
+                    self._doubted = now
+                    self._doubt, self.limited = now + _DOUBT, True
+                return
         self._credit = 0
         self.limit = max(1, self.limit // 2)
         self._held_until = self._until = now + self._hold
@@ -105,6 +121,11 @@ class Pace:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may be sent; 0.0: now."""
+        if self._doubt:
+            if now < self._doubt:
+                return self._doubt - now
+            self._doubt = 0.0
+            self.limited = self.rate is not None or self._until > 0
         if self._until:
             if now < self._until:
                 return self._until - now

@@ -124,7 +124,7 @@ def test_the_pace_of_a_server_that_takes_only_so_much_is_found(most: int) -> Non
                 done += 1
                 pace.success(now)
             else:
-                pace.throttled(now)
+                pace.throttled(now, len(flying))
                 waiting.append((now + backoff.pause(tries, throttled=True), tries + 1))
         due = [w for w in waiting if w[0] <= now][:4]
         for entry in due:
@@ -140,6 +140,53 @@ def test_the_pace_of_a_server_that_takes_only_so_much_is_found(most: int) -> Non
             flying.append((now + source.uniform(0.005, 0.03), entry[1], good))
     assert sent <= 1.3 * goal
     assert done / now >= 0.75 * most
+
+
+def test_complaints_now_and_then_are_no_limit_that_was_run_into() -> None:
+    """One in twenty, at once, before a server that takes 86 a second and lets the others queue: as on a bad day."""
+    slowed = 0
+    for seed in range(20):
+        pace, backoff, source = (
+            Pace(TransferConfig()),
+            Backoff(TransferConfig(), random.Random(seed)),
+            random.Random(-seed),
+        )
+        now, done, free = 0.0, 0, 0.0
+        waiting = [(0.0, 1)] * 206
+        flying: list[tuple[float, int, bool]] = []
+        while done < 206:
+            now += 0.004
+            for end, tries, good in [f for f in flying if f[0] <= now]:
+                flying.remove((end, tries, good))
+                if good:
+                    done += 1
+                    pace.success(now)
+                else:
+                    pace.throttled(now, len(flying))
+                    waiting.append((now + backoff.pause(tries, throttled=True), tries + 1))
+            for entry in [w for w in waiting if w[0] <= now]:
+                if len(flying) >= pace.limit or pace.wait(now) > 0:
+                    break
+                pace.sent(now)
+                waiting.remove(entry)
+                good = source.random() >= 0.05
+                free = max(free, now) + 1 / 86 if good else free
+                flying.append((free if good else now + 0.005, entry[1], good))
+        slowed += pace.limited
+    assert slowed <= 1
+
+
+def test_a_server_that_takes_only_so_much_a_second_is_not_asked_in_vain(
+    s3: S3, proxy: Proxy, moto_server: Server, tmp_path: Path
+) -> None:
+    keys = [f"k{n}" for n in range(200)]
+    s3.put_many([(k, k) for k in keys])
+    proxy.set(Rule("cap", rate=50))
+    options = {**moto_server.options(), "endpoint_url": proxy.endpoint_url}
+    with S3(tmp_path, s3root=s3.root, **options) as usual:
+        assert [o.text for o in usual.get_many(keys)] == keys
+    assert proxy.struck["cap"] > 0
+    assert proxy.requests <= 1.5 * len(keys)
 
 
 def test_eight_complaints_in_a_row_are_waited_out_in_less_than_a_minute() -> None:
