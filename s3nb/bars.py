@@ -199,6 +199,11 @@ def use(kind: str | None) -> None:
     _default = _checked(kind, "progress")
 
 
+def chosen() -> str | None:
+    """Return what `use` has set."""
+    return _default
+
+
 def _checked(kind: str | None, where: str) -> str | None:
     if kind in (None, "", "auto"):
         return None

@@ -17,6 +17,7 @@ from typing import Any
 
 from s3nb import commands, plain
 from s3nb.client import PutResult
+from s3nb.commands import settings
 from s3nb.commands.contents import Contents, Piece
 from s3nb.commands.hints import hint, told
 from s3nb.commands.near import explain
@@ -94,6 +95,7 @@ def _run(words: Sequence[str], session: commands.Session) -> int:
         print(f"s3nb {__version__}")
         return DONE
     command = _with_input(commands.parse(words, "s3nb"))
+    session.take(settings.read())
     try:
         _show(commands.run(command, session), command.json)
     except BulkError as exc:

@@ -27,6 +27,7 @@ os.environ.update(
     METAFLOW_HOME=f"{_nothing.name}.none",
     METAFLOW_USER="tests",
     S3NB_PROGRESS="off",
+    XDG_CONFIG_HOME=f"{_nothing.name}.none",
 )
 for _name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(_name, None)

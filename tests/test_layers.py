@@ -91,7 +91,7 @@ FLOORS = [
     ("",),  # the package itself: the public names
     ("sandbox",),
     ("commands.lines",),
-    ("commands.parser", "commands.results"),
+    ("commands.parser", "commands.results", "commands.settings"),
     ("commands.session",),
     ("commands.contents", "commands.options"),
     ("commands.looking", "commands.complete", "commands.near"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
-from s3nb import styled
+from s3nb import bars, styled
+from s3nb.commands import settings
 from s3nb.commands.parser import Parser, Verb, count
 from s3nb.commands.results import Facts
 from s3nb.commands.session import Here
+from s3nb.config import TransferConfig
 from s3nb.errors import CredentialsError, S3Error
 from s3nb.jobs import Job
 from s3nb.plain import fact_lines
@@ -16,9 +20,6 @@ from s3nb.text import plural, visible
 from s3nb.uri import split_root
 
 _GROUP = "this session"
-_SHOWN = frozenset(
-    {"endpoint_url", "region", "profile", "anonymous", "default_prefix"}
-)  # settings seen by what they lead to
 
 
 def _use(parser: Parser) -> None:
@@ -36,17 +37,19 @@ def _run_use(here: Here, url: Any, none: bool) -> Facts:
     session = here.session
     if none:
         session.root = None
+        session.origins.pop("default_prefix", None)
     elif url is not None:
         root = here.root or ""
         name = getattr(url, "url", url)
         if name == "..":
             if root.count("/") < 3:
                 raise here.usage(f"{visible(root, 200) or 'no current prefix'} has nothing above it")
-            session.root = root.rpartition("/")[0]
+            session.set("default_prefix", root.rpartition("/")[0], here.name)
         else:
-            session.root = split_root(here.url(name))[0]
+            session.set("default_prefix", split_root(here.url(name))[0], here.name)
     # options of the line stay, as whoever says them here means the bucket, not one command
-    session.options.update(here.command.client)
+    for option, value in here.command.client.items():
+        session.set(option, value, here.name)
     return Facts(
         {
             "prefix": session.root or "none: keys are full URLs",
@@ -62,12 +65,36 @@ def _nothing(parser: Parser) -> None:
 def _run_config(here: Here) -> Facts:
     from s3nb import __version__
 
+    session, line = here.session, here.command.client
     found = Facts({"s3nb": __version__, "prefix": here.root or "none: keys are full URLs"})
-    options = {**here.session.options, **here.command.client}
+    options = {**session.options, **line}
     s3 = here.client()
     found["endpoint"], found["region"], found["profile"], found["credentials"] = account(s3, options)
-    found.update({name: value for name, value in here.session.facts().items() if name not in _SHOWN})
+    config = session.config
+    found["workers"] = config.max_requests
+    found["transfer"] = _changed(config) or "as always"
+    found["progress"] = os.environ.get("S3NB_PROGRESS") or bars.chosen() or "auto"
+    found["preview_bytes"] = session.preview_bytes
+    found["settings"] = session.filed or f"none in a pyproject.toml ([tool.s3nb]) or {settings.home_file()}"
+    found.update(session.facts())
+    names = {"prefix": "default_prefix", "endpoint": "endpoint_url"}
+    for shown in ("prefix", "endpoint", "region", "profile", "workers", "transfer", "progress", "preview_bytes"):
+        name = names.get(shown, shown)
+        given = "this line" if name in line or (name == "default_prefix" and here.command.root) else ""
+        origin = given or session.origins.get(name) or settings.of_environment(name)
+        if origin and found[shown] != "-":
+            found.origins[shown] = origin
     return found
+
+
+def _changed(config: TransferConfig) -> str:
+    """Return the numbers that are not the usual ones, but for those that are shown by themselves."""
+    usual = TransferConfig(max_requests=config.max_requests)
+    return ", ".join(
+        f"{field.name}={getattr(config, field.name)!r}"
+        for field in fields(config)
+        if getattr(config, field.name) != getattr(usual, field.name)
+    )
 
 
 def account(s3: Any, options: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -173,13 +173,20 @@ class PresignedURL(str):
 
 
 class Facts(dict[str, Any]):
-    """Names and values that show as aligned lines."""
+    """Names and values that show as aligned lines; ``origins`` says where some of them come from."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.origins: dict[str, str] = {}
 
     def __str__(self) -> str:
         return fact_lines(self._pairs())
 
     def _pairs(self) -> list[tuple[str, str]]:
-        return [(name, str(value)) for name, value in self.items()]
+        return [
+            (name, f"{value}   (from {self.origins[name]})" if name in self.origins else str(value))
+            for name, value in self.items()
+        ]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return styled.bundle(str(self), styled.facts(self._pairs()))
@@ -188,8 +195,8 @@ class Facts(dict[str, Any]):
         printer.text(str(self))
 
     def as_json(self) -> Iterator[dict[str, Any]]:
-        """Yield itself."""
-        yield dict(self)
+        """Yield itself; where things come from under ``from``."""
+        yield dict(self) | ({"from": self.origins} if self.origins else {})
 
 
 def as_json(item: Any) -> Iterator[dict[str, Any]]:

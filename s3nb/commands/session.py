@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from s3nb import bars
 from s3nb import session as shared
 from s3nb.client import S3
 from s3nb.commands.lines import UsageError, Word, escaped
 from s3nb.commands.parser import Command
+from s3nb.commands.settings import Setting
 from s3nb.config import TransferConfig
 from s3nb.errors import InvalidURL, NotFound
 from s3nb.jobs import Jobs
@@ -21,6 +23,8 @@ from s3nb.text import visible
 from s3nb.uri import is_s3, split_root
 
 _FIRST = 10.0  # seconds for which somebody waits who may have mistyped the address
+
+PREVIEW_BYTES = 64 * 1024
 
 Ask = Callable[[str], str]
 """Shows a question and returns the answer."""
@@ -50,6 +54,8 @@ class Session:
         The current prefix (``use``): an ``s3://`` URL that relative keys are below.
     options : dict
         Arguments for clients where a line does not give its own.
+    origins : dict
+        Where each setting that is not the default comes from, in words.
     jobs : Jobs
         What runs in the background.
     """
@@ -63,22 +69,68 @@ class Session:
         self.lazy = lazy
         self.root: str | None = None
         self.options: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.transfer = TransferConfig()
+        self.workers: int | None = None
+        self._filed: Mapping[str, Setting] = {}
         self.progress: Any = None
         self.jobs = Jobs()
         self.facts: Callable[[], Mapping[str, Any]] = dict  # what `config` shows besides
         self.browse: Callable[..., Any] | None = None
-        self.preview_bytes = 64 * 1024
+        self.preview_bytes = PREVIEW_BYTES
         self.sandbox: Any = None
         self._environment: dict[str, str | None] = {}  # what a sandbox hides
         self._make = make
         self._lock = threading.Lock()
         self._clients: dict[tuple[tuple[str, str], ...], S3] = {}
 
+    def take(self, settings: Mapping[str, Setting]) -> None:
+        """Take what files say; what is set later goes before it."""
+        self._filed = settings
+        for name in settings:
+            self.set(name, None)
+
+    @property
+    def filed(self) -> str:
+        """Which settings come from which files, in a line; empty if none do."""
+        names: dict[str, list[str]] = {}
+        for name, setting in self._filed.items():
+            names.setdefault(setting.source, []).append(name)
+        return "; ".join(f"{', '.join(found)} from {source}" for source, found in names.items())
+
+    def set(self, name: str, value: Any, origin: str = "") -> None:
+        """Set something for all lines to come; None: as the files say, else the default."""
+        if value is None and name in self._filed:
+            value, origin = self._filed[name]
+        if value is None:
+            self.origins.pop(name, None)
+        else:
+            self.origins[name] = origin
+        if name == "transfer":
+            self.transfer = value or TransferConfig()
+        elif name == "workers":
+            self.workers = value
+        elif name == "preview_bytes":
+            self.preview_bytes = value or PREVIEW_BYTES
+        elif name == "progress":
+            bars.use(value)
+        elif name == "default_prefix":
+            self.root = value
+        elif value is None:
+            self.options.pop(name, None)
+        else:
+            self.options[name] = value
+
+    @property
+    def config(self) -> TransferConfig:
+        """The numbers that steer transfers."""
+        return self.transfer if self.workers is None else replace(self.transfer, max_requests=self.workers)
+
     def client(self, options: Mapping[str, Any] | None = None, root: str | None = None, *, quiet: bool = False) -> S3:
         """Return the client for a set of options; it lives until `close`, and so do its files."""
         progress = False if quiet else self.progress
         arguments = {**self.options, **(options or {}), "s3root": root, "progress": progress}
-        given = arguments.get("config") or TransferConfig()
+        given = self.config
         arguments["config"] = replace(given, first_patience=min(given.first_patience, _FIRST))
         name = tuple(sorted((k, f"{v!r}@{id(v)}" if k == "session" else repr(v)) for k, v in arguments.items()))
         with self._lock:
@@ -114,8 +166,8 @@ class Session:
     def enter_sandbox(self, sandbox: Any) -> None:
         """Send everything of this process to a sandbox that runs: lines, files by path, and by the environment the rest."""
         self.sandbox = sandbox
-        self.root = f"s3://{sandbox.bucket}"
-        self.options.update(sandbox.client_options)
+        for name, value in {**sandbox.client_options, "default_prefix": f"s3://{sandbox.bucket}"}.items():
+            self.set(name, value, f"{self.program} sandbox")
         shared.configure(**sandbox.client_options)
         self._environment = {name: os.environ.get(name) for name in sandbox.environment}
         os.environ.update(sandbox.environment)
@@ -125,9 +177,8 @@ class Session:
         sandbox, self.sandbox = self.sandbox, None
         if sandbox is None:
             return False
-        self.root = None
-        for name in sandbox.client_options:
-            self.options.pop(name, None)
+        for name in (*sandbox.client_options, "default_prefix"):
+            self.set(name, None)
         shared.configure(**dict.fromkeys(sandbox.client_options))
         for name, value in sandbox.environment.items():
             if os.environ.get(name) == value:  # else the user has set it meanwhile

@@ -20,6 +20,7 @@ from IPython.core.magic import (
 from traitlets import Bool, CFloat, CInt, Enum, TraitError, Unicode, validate
 
 from s3nb import bars, commands
+from s3nb.commands import settings
 from s3nb.commands.complete import Completer
 from s3nb.commands.contents import Contents
 from s3nb.commands.hints import hint, told
@@ -35,6 +36,9 @@ from s3nb.text import plural, visible_lines
 from s3nb.uri import split_root
 
 LAST = "_s3nb_last"
+_SETTINGS = frozenset(
+    {"anonymous", "default_prefix", "endpoint_url", "preview_bytes", "profile", "progress", "region", "workers"}
+)  # those that files may say too
 
 
 @magics_class
@@ -62,9 +66,10 @@ class S3Magics(Magics):
 
     shell: InteractiveShell
 
-    def __init__(self, shell: InteractiveShell, **settings: Any) -> None:
+    def __init__(self, shell: InteractiveShell, **traits: Any) -> None:
         self.session = commands.Session(ask=None)
-        super().__init__(shell, **settings)
+        self.session.take(settings.read())
+        super().__init__(shell, **traits)
         self.session.facts = self._facts
         self.completer = Completer(self.session, commands.VERBS)
         self.matcher = matcher(self.completer, shell)
@@ -88,31 +93,17 @@ class S3Magics(Magics):
     def _set(self, name: str) -> None:
         """Let the session do as one setting says; what ``%s3 use`` has said of others stays."""
         session, value = self.session, getattr(self, name)
-        if name in ("region", "profile", "endpoint_url", "anonymous"):
-            if value:
-                session.options[name] = value
-            else:
-                session.options.pop(name, None)
-        elif name == "workers":
-            default = TransferConfig()
-            session.options["config"] = TransferConfig(
-                max_requests=value, start_requests=min(value, default.start_requests)
-            )
-        elif name == "progress":
-            bars.use(value)
-        elif name == "preview_bytes":
-            session.preview_bytes = value
+        if name in _SETTINGS:
+            session.set(name, None if value == self.trait_defaults(name) else value, f"%config S3Magics.{name}")
         elif name == "confirm":
             session.assume_yes = not value
         elif name == "completion_timeout":
             self.completer.budget = value
         elif name == "page_size":
             self.completer.page_size = value
-        elif name == "default_prefix":
-            session.root = value or None
 
     def _facts(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in sorted(self.trait_names(config=True))}
+        return {name: getattr(self, name) for name in sorted(self.trait_names(config=True)) if name not in _SETTINGS}
 
     # -- the magic -------------------------------------------------------------------------
 
@@ -264,7 +255,12 @@ def load(shell: InteractiveShell) -> None:
     """Register the magic; a second time changes nothing."""
     if "s3" in shell.magics_manager.magics["line"]:
         return
-    magics = S3Magics(shell, parent=shell)
+    try:
+        magics = S3Magics(shell, parent=shell)
+    except commands.UsageError as exc:
+        raise UsageError(str(exc)) from None
+    if magics.session.filed:
+        print(f"s3nb: {magics.session.filed}")
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(magics.matcher)
     if magics.screen is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_the_current_prefix_and_settings(run: Run, ipython: Any, shell: str, sto
     run("%config S3Magics.endpoint_url = 'http://127.0.0.1:1'\n%config S3Magics.workers = 7")
     session = ipython.magics_manager.registry["S3Magics"].session
     assert session.options["endpoint_url"] == "http://127.0.0.1:1"
-    assert session.options["config"].max_requests == 7
+    assert session.config.max_requests == 7
     assert "127.0.0.1:1" in str(run("%s3 config"))
     run("%config S3Magics.endpoint_url = ''")
     assert "endpoint_url" not in session.options
@@ -299,3 +300,32 @@ def test_a_notebook_runs_from_top_to_bottom(shell: str, execute: Callable[..., l
 
 def test_results_are_lists(run: Run, stored: dict[str, str]) -> None:
     assert isinstance(run("%s3 ls $ROOT"), Results)
+
+
+def test_settings_of_files_are_said_when_loaded_and_can_be_overruled(
+    bare: Any, shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.s3nb]\nworkers = 7\ndefault_prefix = '{shell}'\n")
+    bare.run_line_magic("load_ext", "s3nb")
+    assert f"s3nb: workers, default_prefix from {tmp_path / 'pyproject.toml'}" in capsys.readouterr().out
+    session = bare.magics_manager.registry["S3Magics"].session
+    try:
+        assert (session.config.max_requests, session.root) == (7, shell)
+        bare.run_cell("%config S3Magics.workers = 9")
+        assert session.config.max_requests == 9
+        assert "9   (from %config S3Magics.workers)" in str(bare.run_cell("%s3 config").result)
+        bare.run_cell("%s3 use other --root s3://box")
+        assert "s3://box/other   (from %s3 use)" in str(bare.run_cell("%s3 config").result)
+    finally:
+        bare.run_line_magic("unload_ext", "s3nb")
+
+
+def test_a_file_with_a_secret_is_refused_when_the_extension_loads(
+    bare: Any, shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.s3nb]\naws_secret_access_key = 'hunter2'\n")
+    assert not bare.run_cell("%load_ext s3nb").success
+    said = "".join(capsys.readouterr())
+    assert "no secrets belong into this file" in said
+    assert "hunter2" not in said
+    assert "s3" not in bare.magics_manager.magics["line"]
