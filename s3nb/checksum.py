@@ -101,7 +101,7 @@ class Expected(NamedTuple):
 
 SIZE = Expected("size")
 _ETAG = re.compile(r'"?([0-9a-f]{32})(?:-([1-9][0-9]{0,4}))?"?\Z')
-_ALGORITHMS = ("crc64nvme", "crc32c", "crc32", "sha256", "sha1")
+CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha256", "sha1")  # the strongest first, of those that are quick
 
 
 def expected(headers: Mapping[str, str]) -> Expected:
@@ -109,7 +109,7 @@ def expected(headers: Mapping[str, str]) -> Expected:
     # a sum of all bytes of an object in parts came with the header that says so; moto's HEAD gives the parts' without its -N
     tag = _ETAG.match(headers.get("etag") or "")
     assumed = "" if tag is not None and tag[2] else "FULL_OBJECT"
-    for name in _ALGORITHMS:
+    for name in CHECKSUMS:
         value = headers.get(f"x-amz-checksum-{name}")
         if value is None or (name.startswith("crc") and crc(name) is None):
             continue

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from s3nb import session
+from s3nb.checksum import CHECKSUMS, crc
 from s3nb.client import S3
 from s3nb.core import Core
 from s3nb.errors import (
@@ -89,6 +90,7 @@ def open(
     kms_key: str | None = None,
     acl: str | None = None,
     headers: Mapping[str, str] | None = None,
+    checksum: str | bool | None = None,
     part_size: int = PART,
     size_hint: int | None = None,
     equal_parts: bool = False,
@@ -140,6 +142,10 @@ def open(
         Of the object that is written. The type is guessed from the name.
     headers : mapping, optional
         Further headers: of the object, and (requester pays, customer keys) of every request.
+    checksum : {"crc32", "crc32c", "crc64nvme", "sha1", "sha256"} or False, optional
+        Sent along when writing, compared by S3, and kept with the object; False: none. Default: CRC32, unless
+        `TransferConfig` says otherwise. crc32c and crc64nvme need the extra ``crt``. What S3 keeps is the CRC of all bytes, but of more
+        than a part the SHA of the parts' SHAs, which S3 has not of copied bytes: mode ``a`` takes no SHA.
     part_size : int
         Bytes of a part, 5 MiB to 5 GiB; grows by itself after a thousand parts.
     size_hint : int, optional
@@ -167,8 +173,11 @@ def open(
     where = address(file, literal=literal, version_id=version_id)
     if not isinstance(where, Address):
         hook = None if where is not None or isinstance(file, (str, bytes, int, os.PathLike)) else _hooks(file)
-        _only_in_s3(version_id=version_id, if_match=if_match, compression=compression, decode_content=decode_content or None,
-                    explicit=None if commit == "close" else commit, on_error=None if on_error == "abort" else on_error)  # fmt: skip
+        _only_in_s3(
+            version_id=version_id, if_match=if_match, checksum=checksum, compression=compression,
+            decode_content=decode_content or None, explicit=None if commit == "close" else commit,
+            on_error=None if on_error == "abort" else on_error,
+        )  # fmt: skip
         if hook is not None:
             return _open_by_hook(file, mode_of(mode), buffering, encoding, errors, newline)
         return builtins.open(
@@ -201,6 +210,7 @@ def open(
         raise ValueError("compression_level= is for writing with compression=")
     if not MIN_PART_SIZE <= part_size <= MAX_PART_SIZE:
         raise ValueError(f"part_size must be 5 MiB to 5 GiB, not {part_size!r} bytes")
+    kept = _checksum(checksum, asked)
     parts = Parts(part_size, equal=equal_parts, size_hint=size_hint)
     every, own = _headers(
         where, codec, metadata, content_type, tags, storage_class, encryption, kms_key, acl, headers
@@ -217,7 +227,7 @@ def open(
     core = client._alive()
     _ = core.engine  # no credentials: said here, before any request
     writers.register()
-    ask = _Ask(core, where, asked, every, own, parts, on_error, commit)
+    ask = _Ask(core, where, asked, every, own, parts, on_error, commit, kept)
     ask.refuse_directories()
     if not asked.writes:
         kind = "exact" if buffering == 0 else access
@@ -332,14 +342,16 @@ class _Ask:
     """What is to be opened, and how; makes the binary file."""
 
     def __init__(
-        self, core: Core, where: Address, mode: Mode, every: Any, own: Any, parts: Parts, on_error: str, commit: str
-    ) -> None:
+        self, core: Core, where: Address, mode: Mode, every: Any, own: Any, parts: Parts, on_error: str, commit: str,
+        checksum: str | None = None,
+    ) -> None:  # fmt: skip
         self.core = core
         self.where = where
         self.mode = mode
         self.every = every
         self.own = own
         self.parts = parts
+        self.checksum = checksum
         self.how = {"on_error": on_error, "commit": commit}
 
     def refuse_directories(self) -> None:
@@ -448,7 +460,9 @@ class _Ask:
         named = {name.lower() for name, _ in self.own}
         default = () if "content-type" in named | {n for n, _ in carried} else (("Content-Type", _type_of(where.key)),)
         lines = (*self.own, *((n, v) for n, v in carried if n not in named), *default)
-        place = Placed(where.bucket, where.key, where.name, lines, exclusive=exclusive, match=match)
+        place = Placed(
+            where.bucket, where.key, where.name, lines, exclusive=exclusive, match=match, checksum=self.checksum
+        )
         return S3Writer(
             Upload(self.core, place, self.every), where.name, parts=self.parts, mode=self.mode.below,
             written=self._look_at_conditions if place.conditions() else None, **(self.how | options),
@@ -561,6 +575,25 @@ def _reopened(
 
 def _quoted(etag: str | None) -> str | None:
     return None if etag is None else '"' + etag.strip('"') + '"'
+
+
+def _checksum(asked: str | bool | None, mode: Mode) -> str | None:
+    """Return S3's name of the checksum to send, empty for none, None for the configured one."""
+    if asked is None:
+        return None
+    if not mode.writes:
+        raise ValueError("checksum= is for writing: what is read is compared with what S3 has, see f.verified")
+    if asked is False:
+        return ""
+    one_of("checksum", asked, *CHECKSUMS, False)
+    name = str(asked)
+    if name.startswith("sha") and mode.kind == "a":
+        raise ValueError(
+            f"checksum={name!r} is not for mode 'a': S3 has it of no bytes that are copied; a CRC can be put together"
+        )
+    if name.startswith("crc") and crc(name) is None:
+        raise ImportError(f"{name} needs a library: install the extra 'crt' (pip install -e '.[crt]')")
+    return name
 
 
 def _type_of(key: str) -> str:

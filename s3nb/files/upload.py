@@ -76,6 +76,10 @@ class Upload(Sender):
         self.place = place
         self.scope = core.scope("write")
         self._every = list(every)
+        self._checksum = place.checksum_of(core.config)
+        self._kind = (
+            [_OF_ALL] if self._checksum.startswith("crc") else []
+        )  # of SHAs, there is only that of the parts' sums
         self._id = ""
         self._etags: dict[int, tuple[str, str | None]] = {}
         self._changed = threading.Condition()
@@ -104,8 +108,8 @@ class Upload(Sender):
     def begin(self) -> None:
         """Begin a multipart upload: one request, for which nobody waits but the parts. A refusal is said at the next call."""
         headers = [*self.place.headers, *self._every]
-        if self.core.config.upload_checksum:
-            headers += [("x-amz-checksum-algorithm", "CRC32"), _OF_ALL]
+        if self._checksum:
+            headers += [("x-amz-checksum-algorithm", self._checksum.upper()), *self._kind]
         request = Request(
             "CreateMultipartUpload",
             "POST",
@@ -257,7 +261,7 @@ class Upload(Sender):
             return
         with self._changed:
             self._live.discard(call)
-            self._etags[call.number] = (etag, call.digests.crc32 if self.core.config.upload_checksum else None)
+            self._etags[call.number] = (etag, call.checksum)
         self._end_part(call.number)
 
     def broken(self, call: PutCall, error: BaseException) -> None:
@@ -320,7 +324,7 @@ class Upload(Sender):
                 if self.place.conditions() and not self.scope.engine.wire.checks_uploads(self.place.bucket):
                     self._look_first()
                 # said again: MinIO has versions that take silence for the other kind
-                self.scope.engine.submit(CompleteCall(self, [_OF_ALL] if self.core.config.upload_checksum else []))
+                self.scope.engine.submit(CompleteCall(self, self._kind))
             self._until(lambda: self._result is not None)
         except BaseException as exc:
             error = self._conflict(exc)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from s3nb.checksum import Digests, is_md5, md5_of, of_etag, pieces_of
+from s3nb.checksum import Digests, Expected, is_md5, md5_of, of_etag, pieces_of, whole
+from s3nb.config import TransferConfig
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
 from s3nb.ranges import MAX_PARTS, plan_parts, stream_part_size, upload_part_size
@@ -37,10 +38,11 @@ _PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks mea
 class Placed:
     """What to put where: bucket, key, URL, and the headers of the object.
 
-    ``exclusive``: only if there is no object; ``match``: only in place of the one with this ETag.
+    ``exclusive``: only if there is no object; ``match``: only in place of the one with this ETag. ``checksum``: S3's name for the
+    one that is sent along, empty for none; None for what the configuration says.
     """
 
-    __slots__ = ("bucket", "exclusive", "headers", "key", "match", "url")
+    __slots__ = ("bucket", "checksum", "exclusive", "headers", "key", "match", "url")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Placed:
         *,
         exclusive: bool = False,
         match: str | None = None,
+        checksum: str | None = None,
     ) -> None:
         self.bucket = bucket
         self.key = key
@@ -58,6 +61,13 @@ class Placed:
         self.headers = tuple(headers)
         self.exclusive = exclusive
         self.match = match
+        self.checksum = checksum
+
+    def checksum_of(self, config: TransferConfig) -> str:
+        """Return S3's name of the checksum that is sent along; empty if there is none."""
+        if self.checksum is not None:
+            return self.checksum
+        return "crc32" if config.upload_checksum else ""
 
     def conditions(self) -> list[tuple[str, str]]:
         """Return the headers of the request that makes the object."""
@@ -85,7 +95,7 @@ class Sender(Protocol):
         ...
 
     def parts(self) -> list[tuple[int, str, str | None]]:
-        """Return number, ETag and CRC32 of all parts, in order."""
+        """Return number, ETag and checksum of all parts, in order."""
         ...
 
     def completed(self, etag: str | None, version_id: str | None) -> None:
@@ -346,7 +356,7 @@ class PutTask(Task):
             return
         with self._lock:
             self._live.discard(call)
-            self._etags[call.number] = (etag, call.digests.crc32 if self.engine.config.upload_checksum else None)
+            self._etags[call.number] = (etag, call.checksum)
             self._sent += len(call.body)
         self.engine.work(self._way)
 
@@ -461,7 +471,19 @@ class _LookCall(Call):
 class PutCall(Call):
     """One PUT: of the whole object (number 0) or of a part."""
 
-    __slots__ = ("_compare", "_hash", "_hashing", "_md5", "body", "digests", "headers", "number", "task")
+    __slots__ = (
+        "_compare",
+        "_hash",
+        "_hashing",
+        "_md5",
+        "_sum",
+        "body",
+        "checksum",
+        "digests",
+        "headers",
+        "number",
+        "task",
+    )
 
     def __init__(self, task: Sender, number: int, body: Body, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(task.scope, 0 if isinstance(body, FileSlice) else len(body))
@@ -486,11 +508,23 @@ class PutCall(Call):
                 for piece in pieces_of(body.read_at, 0, len(body)):
                     self.digests.update(piece)
         self._hash = self.digests.sha256
-        if task.scope.engine.config.upload_checksum:
-            self.headers.append(("x-amz-checksum-crc32", self.digests.crc32))
+        self._sum = task.place.checksum_of(task.scope.engine.config)
+        self.checksum = self._checksum()
+        if self.checksum is not None:
+            self.headers.append((f"x-amz-checksum-{self._sum}", self.checksum))
 
     def sent(self) -> int:
         return self.body.sent if isinstance(self.body, FileSlice) else 0
+
+    def _checksum(self) -> str | None:
+        name, body = self._sum, self.body
+        if name == "crc32":
+            return self.digests.crc32
+        if not name:
+            return None
+        if isinstance(body, (bytes, Held)):
+            return whole(Expected(name), [body if isinstance(body, bytes) else body.view])  # type: ignore[list-item]
+        return whole(Expected(name), pieces_of(body.read_at, 0, len(body)))
 
     def hash_meanwhile(self) -> None:
         """Make the digest that the reply will be compared with; by who has submitted the call, and not on the wire's thread."""
@@ -527,9 +561,9 @@ class PutCall(Call):
         ), None  # fmt: skip
 
     def accept(self, reply: Reply) -> Reply:
-        theirs = reply.headers.peek("x-amz-checksum-crc32")
-        if theirs is not None and self.task.scope.engine.config.upload_checksum and theirs != self.digests.crc32:
-            raise Again(self._differ("CRC32", theirs, self.digests.crc32))
+        theirs = None if self.checksum is None else reply.headers.peek(f"x-amz-checksum-{self._sum}")
+        if theirs is not None and theirs != self.checksum:
+            raise Again(self._differ(self._sum.upper(), theirs, self.checksum or ""))
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
         if self._compare and is_md5(reply.headers.peek("etag")):
             tag = of_etag(reply.headers)
@@ -548,7 +582,9 @@ class PutCall(Call):
     def refused(self, error: S3Error, reply: Reply) -> bool:
         if error.status == 501:
             # Swift knows no If-None-Match on PUT (we have looked by HEAD before), and some servers no checksums.
-            kept = [h for h in self.headers if h[0] not in ("If-None-Match", "x-amz-checksum-crc32")]
+            # A checksum that was asked for is not left out.
+            loose = ("If-None-Match", "" if self.task.place.checksum else "x-amz-checksum-crc32")
+            kept = [h for h in self.headers if h[0] not in loose]
             if len(kept) < len(self.headers):
                 self.headers = kept
                 return True
@@ -574,7 +610,7 @@ class CompleteCall(Call):
     def make(self) -> tuple[Request, Sink | None]:
         task = self.task
         headers = [("Content-Type", "application/xml"), *task.place.conditions(), *self.headers]
-        body = build_complete(task.parts())
+        body = build_complete(task.parts(), task.place.checksum_of(task.scope.engine.config))
         payload = hashlib.sha256(body).hexdigest()
         return Request(
             "CompleteMultipartUpload", "POST", task.place.bucket, task.place.key,

@@ -483,12 +483,12 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def build_complete(parts: Sequence[tuple[int, str, str | None]]) -> bytes:
-    """Return the body of CompleteMultipartUpload for ``(number, etag, crc32 or None)`` in ascending order."""
-    lines = []
-    for number, etag, crc32 in parts:
+def build_complete(parts: Sequence[tuple[int, str, str | None]], algorithm: str = "crc32") -> bytes:
+    """Return the body of CompleteMultipartUpload for ``(number, etag, checksum or None)`` in ascending order."""
+    lines, name = [], f"Checksum{algorithm.upper()}"
+    for number, etag, value in parts:
         quoted = etag if etag.startswith('"') else f'"{etag}"'
-        checksum = f"<ChecksumCRC32>{_escaped(crc32)}</ChecksumCRC32>" if crc32 else ""
+        checksum = f"<{name}>{_escaped(value)}</{name}>" if value else ""
         lines.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{_escaped(quoted)}</ETag>{checksum}</Part>")
     inner = "".join(lines)
     return (
