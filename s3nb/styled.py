@@ -150,10 +150,11 @@ def grid(shown: Sequence[plain.Row], count: int, total: str) -> Html:
         ("type", any(r.type for r in shown)),
     ]
     names = [name for name, there in columns if there]
+    titles = {} if any(r.size is not None for r in shown) else {"size": "what"}  # copied, prefix, ...
     head = el(
         "tr",
         el("th", "key", class_="s3o-first", scope="col"),
-        *(el("th", n, class_="s3o-num" if n == "size" else None, scope="col") for n in names),
+        *(el("th", titles.get(n, n), class_="s3o-num" if n == "size" else None, scope="col") for n in names),
     )
     left = count - len(shown)
     return page(

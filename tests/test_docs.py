@@ -173,6 +173,13 @@ def test_every_block_of_code_runs(page: Path, reader: Path, capsys: pytest.Captu
                 made.close()
 
 
+def test_no_block_is_left_out_in_silence() -> None:
+    """One is: it wants a cluster of several machines, and says so."""
+    skips = [(_id(p), line) for p in PAGES for line in re.findall(r"^%.*skip.*$", p.read_text("utf-8"), re.M)]
+    assert skips == [("docs/scale.md", "% skip: next")]
+    assert "do not\nrun this block" in (ROOT / "docs" / "scale.md").read_text("utf-8")
+
+
 # -- links ----------------------------------------------------------------------------------------------
 
 
