@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, BinaryIO, TextIO
 
-from s3nb import S3, BulkError, ObjectNotFound, S3GetObject, S3Object, Snapshot, TransferConfig
+from s3nb import (
+    S3,
+    BulkError,
+    ObjectNotFound,
+    S3GetObject,
+    S3Object,
+    S3Path,
+    Snapshot,
+    TransferConfig,
+    isdir,
+    join,
+    listdir,
+    open,
+    open_many,
+    path_exists,
+)
 
 
 def sizes(s3: S3, keys: list[str]) -> dict[str, int]:
@@ -39,6 +60,52 @@ def store(s3: S3, folder: Path) -> list[str]:
 
 def watched(snapshot: Snapshot) -> None:
     print(snapshot)
+
+
+def lines_below(folder: str) -> Iterator[str]:
+    for name in listdir(folder):
+        if path_exists(join(folder, name)) and not isdir(join(folder, name)):
+            with open(join(folder, name)) as file:
+                yield from file
+
+
+def takes_files(binary: BinaryIO, text: TextIO, either: IO[bytes]) -> int:
+    return len(binary.read()) + len(text.read()) + either.tell()
+
+
+def files(url: str, path: S3Path) -> int:
+    with open(url, "w", encoding="utf-8", metadata={"made": "by hand"}) as written:
+        written.write("text")
+        json.dump([1], written)
+        csv.writer(written).writerow(["a"])
+    tag: str | None = written.etag
+    with (
+        open(url, "wb", checksum="sha256", on_error="commit") as binary,
+        gzip.GzipFile(fileobj=binary, mode="wb") as packed,
+    ):
+        packed.write(b"bytes")
+    with open(url, "rb", profile="work") as file, tarfile.open(fileobj=file) as tar:
+        print(tar.getnames(), file.size, file.stats().requests, file.pread(0, 4), tag)
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        print(archive.namelist(), file.read_ranges([(0, 4)]))
+    with path.open("r+b") as both:
+        both.truncate(3)
+    with open(url, "rt", compression="gzip") as text, open(path, "rb", compression="gzip") as unpacked:
+        total = sum(len(line) for line in text) + len(unpacked.read())
+    for each in open_many([url, path], ahead=4):
+        total += each.size
+    mode: str = "rb"
+    anything = open(url, mode)
+    anything.close()
+    with path.open() as text, path.open("rb") as file:
+        return total + takes_files(file, text, file)
+
+
+def mistakes(url: str) -> None:
+    """What a checker finds (an ignore that ignores nothing is an error, too)."""
+    open(url, "wb").pread(0, 1)  # type: ignore[attr-defined]
+    open(url, "rb", metadat={})  # type: ignore[call-overload]
+    open(3.5)  # type: ignore[call-overload]
 
 
 def main() -> None:

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import total_ordering
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import Any, Unpack, overload
 
 from s3nb import fs
 from s3nb.client import S3
 from s3nb.errors import InvalidURL, NotFound, UnsafeKey
+from s3nb.files import S3Reader, S3Spool, S3TextFile, S3Writer
 from s3nb.files import open as open_file
+from s3nb.files.kinds import Options, ReadingMode, TextMode, UpdatingMode, WritingMode
 from s3nb.fs.ask import StatResult
 from s3nb.fs.globs import Globber, Rules
 from s3nb.fs.moving import copy_exactly
@@ -25,7 +27,7 @@ from s3nb.fs.tree import Entry
 from s3nb.fs.where import Spot, client_of, spot
 from s3nb.model import S3Object
 from s3nb.text import visible
-from s3nb.uri import Named, check_bucket
+from s3nb.uri import Named, StrPath, check_bucket
 
 
 @total_ordering
@@ -53,10 +55,11 @@ class S3Path(Named, os.PathLike[str]):
 
     __slots__ = ("_entry", "bucket", "client", "key", "version_id")
 
-    def __init__(self, *parts: Any, version_id: str | None = None, client: S3 | None = None) -> None:
+    def __init__(self, *parts: StrPath | S3Object, version_id: str | None = None, client: S3 | None = None) -> None:
         if not parts:
             raise TypeError("S3Path needs an s3:// URL, or a bucket and a key")
-        first, *rest = parts
+        given: list[Any] = list(parts)
+        first, rest = given[0], given[1:]
         if isinstance(first, S3Object):
             first = first.url
         place = spot(first)
@@ -207,7 +210,7 @@ class S3Path(Named, os.PathLike[str]):
             found.append(path)
         return tuple(found)
 
-    def joinpath(self, *parts: Any) -> S3Path:
+    def joinpath(self, *parts: StrPath) -> S3Path:
         """Join names, as ``/`` does: one slash between them where there is none.
 
         An ``s3://`` URL, or an `S3Path`, starts anew; nothing else does, and ``..`` goes nowhere: keys may hold both.
@@ -226,12 +229,12 @@ class S3Path(Named, os.PathLike[str]):
             path = path._with_key(above + part)
         return path
 
-    def __truediv__(self, part: Any) -> S3Path:
+    def __truediv__(self, part: StrPath) -> S3Path:
         if not isinstance(part, (str, os.PathLike)):
             return NotImplemented
         return self.joinpath(part)
 
-    def __rtruediv__(self, before: Any) -> S3Path:
+    def __rtruediv__(self, before: StrPath) -> S3Path:
         return self if isinstance(before, (str, os.PathLike)) else NotImplemented  # every path here is absolute
 
     def with_name(self, name: str) -> S3Path:
@@ -365,7 +368,7 @@ class S3Path(Named, os.PathLike[str]):
 
     lstat = stat
 
-    def samefile(self, other: Any) -> bool:
+    def samefile(self, other: StrPath) -> bool:
         """Say whether the other names the same. Both must be there."""
         return fs.samefile(self, other, client=self.client)
 
@@ -413,6 +416,31 @@ class S3Path(Named, os.PathLike[str]):
 
     # -- bytes ------------------------------------------------------------------------------------------
 
+    @overload
+    def open(
+        self, mode: TextMode = "r", buffering: int = -1, encoding: str | None = None, errors: str | None = None,
+        newline: str | None = None, *, compression: str | None = None, **options: Unpack[Options],
+    ) -> S3TextFile: ...  # fmt: skip
+    @overload
+    def open(
+        self, mode: ReadingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+        *, compression: None = None, **options: Unpack[Options],
+    ) -> S3Reader: ...  # fmt: skip
+    @overload
+    def open(
+        self, mode: WritingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+        *, compression: None = None, **options: Unpack[Options],
+    ) -> S3Writer: ...  # fmt: skip
+    @overload
+    def open(
+        self, mode: UpdatingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+        *, compression: None = None, **options: Unpack[Options],
+    ) -> S3Spool: ...  # fmt: skip
+    @overload
+    def open(
+        self, mode: str, buffering: int = -1, encoding: str | None = None, errors: str | None = None, newline: str | None = None,
+        *, compression: str | None = None, **options: Unpack[Options],
+    ) -> Any: ...  # fmt: skip
     def open(
         self,
         mode: str = "r",
@@ -429,14 +457,12 @@ class S3Path(Named, os.PathLike[str]):
     def read_bytes(self) -> bytes:
         """Return all bytes. One request for a small object, several in parallel for a large one."""
         with self.open("rb") as file:
-            data: bytes = file.read()
-        return data
+            return file.read()
 
     def read_text(self, encoding: str | None = None, errors: str | None = None, newline: str | None = None) -> str:
         """Return all text; UTF-8 unless said otherwise."""
         with self.open("r", encoding=encoding, errors=errors, newline=newline) as file:
-            text: str = file.read()
-        return text
+            return file.read()
 
     def write_bytes(self, data: Any) -> int:
         """Make the object of these bytes; returns their number."""
@@ -495,7 +521,7 @@ class S3Path(Named, os.PathLike[str]):
             if not missing_ok:
                 raise
 
-    def rename(self, target: Any) -> S3Path:
+    def rename(self, target: StrPath) -> S3Path:
         """Rename the file, or the directory with all below it, as `s3nb.rename`; returns the new path."""
         fs.rename(self, target, recursive=True, client=self.client)
         made: S3Path = self._other_place(target)
@@ -503,7 +529,7 @@ class S3Path(Named, os.PathLike[str]):
 
     replace = rename
 
-    def copy(self, target: Any, *, follow_symlinks: bool = True, preserve_metadata: bool = False) -> Any:
+    def copy(self, target: StrPath, *, follow_symlinks: bool = True, preserve_metadata: bool = False) -> Any:
         """Copy the file, or the directory with all below it, to this very name, in S3 or here.
 
         Returns
@@ -524,11 +550,11 @@ class S3Path(Named, os.PathLike[str]):
     def _is_file_to_copy(self) -> bool:
         return Spot(self.bucket, self.key, "").names_file and self.is_file()
 
-    def copy_into(self, target_dir: Any, **options: Any) -> Any:
+    def copy_into(self, target_dir: StrPath, **options: Any) -> Any:
         """Copy it, under its name, into a directory, in S3 or here. Returns the copy."""
         return self.copy(self._in(target_dir), **options)
 
-    def move(self, target: Any) -> Any:
+    def move(self, target: StrPath) -> Any:
         """Move it to this very name, in S3 or here: the source goes when the copy is there. Returns the new path."""
         if spot(target) is not None:
             return self.rename(target)
@@ -536,7 +562,7 @@ class S3Path(Named, os.PathLike[str]):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(target))
         return Path(fs.move(self, target, client=self.client))
 
-    def move_into(self, target_dir: Any) -> Any:
+    def move_into(self, target_dir: StrPath) -> Any:
         """Move it, under its name, into a directory, in S3 or here. Returns the new path."""
         return self.move(self._in(target_dir))
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from s3nb.errors import InvalidURL, UnsafeKey
 from s3nb.text import visible
 
+StrPath = str | os.PathLike[str]
+
 MAX_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 # Rules for names differ between servers (and grew stricter over the years); this lets through

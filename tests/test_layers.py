@@ -63,7 +63,7 @@ FLOORS = [
     ("client",),
     ("metaflow",),
     ("session",),
-    ("files.plan", "files.budget", "files.address", "files.hints"),
+    ("files.plan", "files.budget", "files.address", "files.hints", "files.kinds"),
     ("files.upload", "files.proof"),
     ("files.remote", "files.writer"),
     ("files.reader", "files.text", "files.compress"),

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from s3nb.files.kinds import BinaryFile
 from s3nb.files.writer import Abortable
 
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".lz4": "lz4"}
@@ -99,9 +100,10 @@ class _Gate:
         return self.file.tell() if self.open else 0
 
 
-class Decompressed(io.BufferedIOBase):
+class Decompressed(BinaryFile):
     """A compressed object, read as what it was before. Seeking backwards begins anew."""
 
+    name: Any
     mode = "rb"
 
     def __init__(self, codec: str, file: Any) -> None:

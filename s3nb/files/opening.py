@@ -10,7 +10,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, Unpack, overload
 from urllib.parse import urlencode
 
 from s3nb import session
@@ -31,6 +31,7 @@ from s3nb.errors import (
 from s3nb.files import writer as writers
 from s3nb.files.address import Address, Mode, address, check_layers, mode_of, one_of
 from s3nb.files.compress import Compressed, Decompressed, codec_for
+from s3nb.files.kinds import Account, Openable, Options, ReadingMode, TextMode, UpdatingMode, WritingMode
 from s3nb.files.reader import S3Reader
 from s3nb.files.remote import Remote
 from s3nb.files.spool import S3Spool
@@ -42,6 +43,7 @@ from s3nb.text import Masked, visible
 from s3nb.transfer.attempt import Engine
 from s3nb.transfer.copy import From
 from s3nb.transfer.upload import Placed, Stored
+from s3nb.uri import StrPath
 from s3nb.wire import Headers, Request
 from s3nb.wire.xml import parse_list_page, parse_tagging
 
@@ -60,6 +62,41 @@ class ConditionsIgnoredWarning(UserWarning):
     """The server ignores conditions: an exclusive or guarded write was not protected from another at the same time."""
 
 
+@overload
+def open(
+    file: Openable, mode: TextMode = "r", buffering: int = -1, encoding: str | None = None, errors: str | None = None,
+    newline: str | None = None, closefd: bool = True, opener: Any = None, *, compression: str | None = None, **options: Unpack[Options],
+) -> S3TextFile: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: ReadingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+    closefd: bool = True, opener: Any = None, *, compression: None = None, **options: Unpack[Options],
+) -> S3Reader: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: WritingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+    closefd: bool = True, opener: Any = None, *, compression: None = None, **options: Unpack[Options],
+) -> S3Writer: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: UpdatingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+    closefd: bool = True, opener: Any = None, *, compression: None = None, **options: Unpack[Options],
+) -> S3Spool: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: ReadingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+    closefd: bool = True, opener: Any = None, *, compression: str, **options: Unpack[Options],
+) -> Decompressed: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: WritingMode, buffering: int = -1, encoding: None = None, errors: None = None, newline: None = None,
+    closefd: bool = True, opener: Any = None, *, compression: str, **options: Unpack[Options],
+) -> Compressed: ...  # fmt: skip
+@overload
+def open(
+    file: Openable, mode: str, buffering: int = -1, encoding: str | None = None, errors: str | None = None,
+    newline: str | None = None, closefd: bool = True, opener: Any = None, *, compression: str | None = None, **options: Unpack[Options],
+) -> Any: ...  # fmt: skip
 def open(
     file: Any,
     mode: str = "r",
@@ -161,7 +198,8 @@ def open(
     Returns
     -------
     file
-        `S3Reader`, `S3Writer`, `S3Spool` (``+``), or an `io.TextIOWrapper` above one of them; builtin's for a local path.
+        `S3Reader`, `S3Writer`, `S3Spool` (``+``), or an `io.TextIOWrapper` above one of them; builtin's for a local path, which
+        no type checker can know: to it, the file is one of S3.
 
     Raises
     ------
@@ -261,6 +299,15 @@ def open(
         raise
 
 
+@overload
+def open_many(
+    urls: Iterable[StrPath], mode: ReadingMode = "rb", *, ahead: int = 16, **options: Unpack[Account]
+) -> Iterator[S3Reader]: ...
+@overload
+def open_many(
+    urls: Iterable[StrPath], mode: Literal["r", "rt", "tr"], *, ahead: int = 16, encoding: str | None = None,
+    errors: str | None = None, newline: str | None = None, **options: Unpack[Account],
+) -> Iterator[S3TextFile]: ...  # fmt: skip
 def open_many(urls: Iterable[Any], mode: str = "rb", *, ahead: int = 16, **options: Any) -> Iterator[Any]:
     """Open many objects for reading, several requests ahead; yields the open files in order. For many small objects.
 

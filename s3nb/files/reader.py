@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from s3nb.files import plan
+from s3nb.files.kinds import BinaryFile
 from s3nb.files.remote import Remote, Stats
 from s3nb.text import size_text, visible
 from s3nb.wire import Headers
 
 
-class S3Reader(io.BufferedIOBase):
+class S3Reader(BinaryFile):
     """An object in S3, opened for reading. Made by `s3nb.open`.
 
     Reads give the stored bytes, exactly as many as asked for unless the object ends before. Calls on one file are
@@ -34,6 +35,7 @@ class S3Reader(io.BufferedIOBase):
         What is being read. The ETag without quotes.
     """
 
+    name: Any
     mode = "rb"
 
     def __init__(self, remote: Remote, name: Any) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, BinaryIO
 
 from s3nb.errors import BucketNotFound
+from s3nb.files.kinds import BinaryFile
 from s3nb.files.upload import Parts, Upload
 from s3nb.ranges import KIB, MIB
 from s3nb.text import size_text, visible
@@ -28,7 +29,7 @@ LOOK_AFTER = 2.0  # seconds after which a file that has sent nothing asks whethe
 Look = Callable[[Stored], object]
 
 
-class Abortable(io.BufferedIOBase):
+class Abortable(BinaryFile):
     """What all files that write have: closing commits, failing aborts.
 
     Leaving a ``with`` block by an exception aborts, and so does a file that nobody closed when it is collected: its

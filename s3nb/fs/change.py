@@ -29,12 +29,13 @@ from s3nb.transfer import listing
 from s3nb.transfer.delete import Doomed
 from s3nb.transfer.source import source_of
 from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.uri import StrPath
 from s3nb.wire import Request
 
 MARKER_TYPE = "application/x-directory"
 
 
-def join(path: Any, *more: str) -> str:
+def join(path: StrPath, *more: str) -> str:
     """Join names to a path. Makes no request.
 
     One slash is put between them where there is none. An ``s3://`` URL among ``more`` starts anew; nothing else does, as a
@@ -62,7 +63,7 @@ def join(path: Any, *more: str) -> str:
 # -- removing -------------------------------------------------------------------------------------------
 
 
-def remove(path: Any, *, client: S3 | None = None, version_id: str | None = None) -> None:
+def remove(path: StrPath, *, client: S3 | None = None, version_id: str | None = None) -> None:
     """Delete a file. One request at Amazon, which refuses if there is none; elsewhere a HEAD first.
 
     Parameters
@@ -140,7 +141,7 @@ def replaced(place: Spot) -> ObjectChanged:
 
 
 def rmtree(
-    path: Any,
+    path: StrPath,
     ignore_errors: bool = False,
     onerror: Callable[..., object] | None = None,
     *,
@@ -210,7 +211,7 @@ def _rmtree(core: Core, place: Spot) -> None:
 
 
 @changes
-def rmdir(path: Any, *, client: S3 | None = None) -> None:
+def rmdir(path: StrPath, *, client: S3 | None = None) -> None:
     """Delete an empty directory, which is a marker. One LIST of two keys, one DELETE.
 
     Raises
@@ -238,7 +239,7 @@ def rmdir(path: Any, *, client: S3 | None = None) -> None:
 # -- making ---------------------------------------------------------------------------------------------
 
 
-def mkdir(path: Any, mode: int = 0o777, *, client: S3 | None = None) -> None:
+def mkdir(path: StrPath, mode: int = 0o777, *, client: S3 | None = None) -> None:
     """Make a directory: an empty object whose key ends in a slash. Three questions sent together, one PUT.
 
     Raises
@@ -264,7 +265,7 @@ def mkdir(path: Any, mode: int = 0o777, *, client: S3 | None = None) -> None:
     _mark(ask, place)
 
 
-def makedirs(name: Any, mode: int = 0o777, exist_ok: bool = False, *, client: S3 | None = None) -> None:
+def makedirs(name: StrPath, mode: int = 0o777, exist_ok: bool = False, *, client: S3 | None = None) -> None:
     """Make a directory, as `mkdir`, wherever it is: directories above it are there by its being there.
 
     Parameters
@@ -304,7 +305,7 @@ def _mark(ask: Asker, place: Spot) -> None:
 
 
 @changes
-def touch(path: Any, mode: int = 0o666, exist_ok: bool = True, *, client: S3 | None = None) -> None:
+def touch(path: StrPath, mode: int = 0o666, exist_ok: bool = True, *, client: S3 | None = None) -> None:
     """Make an empty file, unless there is one: that stays as it is, its time too, as S3 can change none.
 
     One HEAD; one PUT, which gives way to a file that has come in between (``If-None-Match``).

@@ -16,6 +16,7 @@ from s3nb.fs.tree import Entry, entries_at
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 from s3nb.listings import translate
 from s3nb.transfer import listing
+from s3nb.uri import StrPath
 
 _LITERAL = re.compile(r"(?:[^*?\[]|\[[*?\[]\])*")  # what has no wildcards, but for escaped ones
 _ESCAPED = re.compile(r"\[([*?\[])\]")
@@ -28,7 +29,7 @@ Asked = TypeVar("Asked")
 def glob(
     pathname: Any,
     *,
-    root_dir: Any = None,
+    root_dir: StrPath | None = None,
     recursive: bool = True,
     include_hidden: bool = False,
     client: S3 | None = None,
@@ -63,7 +64,7 @@ def glob(
 def iglob(
     pathname: Any,
     *,
-    root_dir: Any = None,
+    root_dir: StrPath | None = None,
     recursive: bool = True,
     include_hidden: bool = False,
     client: S3 | None = None,

@@ -10,11 +10,12 @@ from s3nb.errors import AccessDenied, NotFound
 from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory, stat_of, stat_of_directory, stat_of_listed
 from s3nb.fs.keeping import look
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
+from s3nb.uri import StrPath
 
 FORBIDDEN = ("raise", "missing")
 
 
-def isfile(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
+def isfile(path: StrPath, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
     """Say whether there is an object of this name. One HEAD; none if no object can have it (a slash at the end).
 
     Parameters
@@ -38,7 +39,7 @@ def isfile(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") 
     return _allowed(on_forbidden, lambda: ask.found(ask.head(place)) is not None)
 
 
-def isdir(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
+def isdir(path: StrPath, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
     """Say whether anything is below this name, or it is a bucket. One LIST of one key, however much there is.
 
     Parameters as for `isfile`.
@@ -55,7 +56,7 @@ def isdir(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -
     return _allowed(on_forbidden, lambda: ask.is_directory(place))
 
 
-def exists(path: Any, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
+def exists(path: StrPath, *, client: S3 | None = None, on_forbidden: str = "raise") -> bool:
     """Say whether there is a file or a directory of this name. A HEAD and a LIST of one key, sent together.
 
     Parameters as for `isfile`.
@@ -96,7 +97,7 @@ def _allowed(on_forbidden: str, ask: Any) -> bool:
 
 
 def stat(
-    path: Any, *, client: S3 | None = None, version_id: str | None = None, follow_symlinks: bool = True
+    path: StrPath, *, client: S3 | None = None, version_id: str | None = None, follow_symlinks: bool = True
 ) -> StatResult | os.stat_result:
     """Return what is known of a file or directory. One HEAD; a LIST of one key more for a directory.
 
@@ -147,17 +148,17 @@ def stat_at(ask: Asker, place: Spot) -> StatResult:
     raise no_such(place)
 
 
-def getsize(path: Any, *, client: S3 | None = None) -> int:
+def getsize(path: StrPath, *, client: S3 | None = None) -> int:
     """Return the size of a file in bytes; 0 for a directory. Requests as for `stat`."""
     return stat(path, client=client).st_size
 
 
-def getmtime(path: Any, *, client: S3 | None = None) -> float:
+def getmtime(path: StrPath, *, client: S3 | None = None) -> float:
     """Return the time of the last change, in seconds since 1970. Requests as for `stat`."""
     return float(stat(path, client=client).st_mtime)
 
 
-def samefile(path1: Any, path2: Any, *, client: S3 | None = None) -> bool:
+def samefile(path1: StrPath, path2: StrPath, *, client: S3 | None = None) -> bool:
     """Say whether two paths name one file or directory. Both must be there: two HEADs, sent together.
 
     Two objects with the same bytes are two files.

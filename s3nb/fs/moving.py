@@ -40,12 +40,12 @@ from s3nb.transfer.source import FileSource, source_of
 from s3nb.transfer.task import Task
 from s3nb.transfer.upload import Placed, PutTask
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import check_key, key_to_path, parse
+from s3nb.uri import StrPath, check_key, key_to_path, parse
 
 Ignore = Callable[[str, list[str]], Iterable[str]]
 
 
-def copy(source: Any, target: Any, *, client: S3 | None = None, version_id: str | None = None) -> str:
+def copy(source: StrPath, target: StrPath, *, client: S3 | None = None, version_id: str | None = None) -> str:
     """Copy a file: within S3 (its bytes do not come here; over 5 GiB in parallel parts), from S3, to S3, or locally.
 
     The new file is whole or not there. Within S3 it keeps the metadata, and it is a copy of the object that was there when
@@ -81,7 +81,7 @@ def copy(source: Any, target: Any, *, client: S3 | None = None, version_id: str 
     return _copy_to(client_of(client, here, there), source, here, there, target)
 
 
-def copy_exactly(source: Any, target: Any, *, client: S3 | None = None) -> str:
+def copy_exactly(source: StrPath, target: StrPath, *, client: S3 | None = None) -> str:
     """Copy a file to this very name; a directory that is there is in the way.
 
     Raises
@@ -194,8 +194,8 @@ class _Leaf(NamedTuple):
 
 
 def copytree(
-    source: Any,
-    target: Any,
+    source: StrPath,
+    target: StrPath,
     symlinks: bool = False,
     ignore: Ignore | None = None,
     *,
@@ -364,7 +364,7 @@ def _tree_up(client: S3, source: Path, target: Spot, ignore: Ignore | None) -> l
 # -- renaming -------------------------------------------------------------------------------------------
 
 
-def rename(source: Any, target: Any, *, recursive: bool = False, client: S3 | None = None) -> None:
+def rename(source: StrPath, target: StrPath, *, recursive: bool = False, client: S3 | None = None) -> None:
     """Give a file another name, within S3 or within this machine; one that has it is replaced.
 
     S3 has no renaming: this is a copy inside S3, and then a delete. It is not atomic: for a moment both are there, and if it is
@@ -474,7 +474,7 @@ class _DeleteLeaf(Task):
             self.fail(error)
 
 
-def move(source: Any, target: Any, *, client: S3 | None = None) -> str:
+def move(source: StrPath, target: StrPath, *, client: S3 | None = None) -> str:
     """Move a file or directory, as `shutil.move`: within S3 as `rename` does, else copied, and deleted when the copy is there.
 
     A target that is a directory, or ends in a slash, is moved into. What comes into a directory while it is being moved is not

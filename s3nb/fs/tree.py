@@ -15,7 +15,7 @@ from s3nb.fs.ask import Asker, StatResult, no_such, not_a_directory, stat_of_dir
 from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 from s3nb.text import visible
 from s3nb.transfer import listing
-from s3nb.uri import Named
+from s3nb.uri import Named, StrPath
 from s3nb.wire.xml import ListedObject, ListPage
 
 # What is never listed by name: no file system has such names, and code that joins them to a local path would climb.
@@ -100,7 +100,7 @@ class Scan(Iterator[Any]):
         self.close()
 
 
-def listdir(path: Any = ".", *, client: S3 | None = None) -> list[str]:
+def listdir(path: StrPath = ".", *, client: S3 | None = None) -> list[str]:
     """Return the names in a directory, bare, in the order of their keys. One request per 1,000.
 
     What is both a file and a directory is named once. A directory's own marker, and keys whose name would be empty,
@@ -119,7 +119,7 @@ def listdir(path: Any = ".", *, client: S3 | None = None) -> list[str]:
     return list(dict.fromkeys(entry.name for entry in entries_at(core_of(client, place), place)))
 
 
-def scandir(path: Any = ".", *, client: S3 | None = None) -> Any:
+def scandir(path: StrPath = ".", *, client: S3 | None = None) -> Any:
     """Iterate over the entries of a directory, lazily; the next page is fetched while this one is used.
 
     Entries answer ``is_file``, ``is_dir`` and ``stat`` from the listing, without requests. What is both a file and a
@@ -208,7 +208,7 @@ def missing(ask: Asker, place: Spot) -> NotFound | NotADirectory:
 
 
 def walk(
-    top: Any,
+    top: StrPath,
     topdown: bool = True,
     onerror: Callable[[OSError], object] | None = None,
     followlinks: bool = False,
@@ -329,7 +329,7 @@ class _Open:
         return self.text, self.folders, self.files
 
 
-def find(path: Any, *, client: S3 | None = None, detail: bool = False) -> Iterator[Any]:
+def find(path: StrPath, *, client: S3 | None = None, detail: bool = False) -> Iterator[Any]:
     """Yield all files below a directory, however deep, by key. One request per 1,000; lazily, in bounded memory.
 
     A file gives itself. Markers (keys with a slash at their end) are directories, and left out; all other keys are here,
