@@ -12,6 +12,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 
@@ -47,6 +48,7 @@ def _product(a: int, b: int) -> int:
     return product
 
 
+@lru_cache(64)  # parts are of one length, but for the last
 def _power(length: int) -> int:
     power, factor = 1 << 31, 1 << 30  # x to the 0, x to the 1; bits are reflected
     for _ in range(3):
@@ -75,6 +77,18 @@ def crc(name: str) -> Crc | None:
             return None
     module: Any = sys.modules["awscrt.checksums"]
     return Crc(name, 8 if name == "crc64nvme" else 4, getattr(module, name), getattr(module, f"combine_{name}"))
+
+
+def joined(name: str, parts: Iterable[tuple[str | None, int]]) -> str | None:
+    """Return a CRC of pieces put together, from ``(CRC as S3 writes it, length)`` of each; None if one is not known."""
+    kind, value = crc(name), 0
+    if kind is None:
+        return None
+    for text, length in parts:
+        if text is None:
+            return None
+        value = kind.combine(value, int.from_bytes(base64.b64decode(text), "big"), length)
+    return kind.text(value)
 
 
 class Expected(NamedTuple):

@@ -504,6 +504,9 @@ class MemoryWire(Wire):
         parts = [upload["parts"][n] for n in named]
         if any(len(p) < 5 * 1024 * 1024 for p in parts[:-1]):
             return _error(400, "EntityTooSmall", request)
+        told = headers.get("x-amz-checksum-crc32")
+        if told is not None and told != whole(Expected("crc32"), parts):
+            return _error(400, "BadDigest", request)
         del self.uploads[query["uploadId"]]
         made = self.store(request.bucket, request.key, b"".join(parts), upload["headers"], tuple(map(len, parts)))
         text = f'<CompleteMultipartUploadResult><ETag>"{made.etag}"</ETag></CompleteMultipartUploadResult>'

@@ -163,6 +163,55 @@ def test_flips_in_every_upload_are_an_error_with_both_sums(s3: S3, wire: MemoryW
     assert wire.uploads == {}
 
 
+def requests_of(wire: MemoryWire, operation: str) -> list[dict[str, str]]:
+    return [{k.lower(): v for k, v in r.headers} for r in wire.log if r.operation == operation]
+
+
+def test_of_an_upload_in_parts_a_sum_of_all_bytes_is_kept(s3: S3, wire: MemoryWire) -> None:
+    """So it can be verified in whatever pieces it is read, and by clients that know nothing of its parts."""
+    s3.put("up", LARGE)
+    (begun,) = requests_of(wire, "CreateMultipartUpload")
+    assert (begun["x-amz-checksum-algorithm"], begun["x-amz-checksum-type"]) == ("CRC32", "FULL_OBJECT")
+    (ended,) = requests_of(wire, "CompleteMultipartUpload")
+    assert ended["x-amz-checksum-crc32"] == checksum.CRC32.text(zlib.crc32(LARGE))  # which the wire compares, too
+    assert ended["x-amz-checksum-type"] == "FULL_OBJECT"
+
+
+def test_an_object_that_is_not_what_was_sent_is_refused_at_the_end(s3: S3, wire: MemoryWire) -> None:
+    def lose() -> None:
+        (upload,) = wire.uploads.values()
+        upload["parts"][1] = b"x" * len(upload["parts"][1])
+
+    wire.faults.append(Fault("CompleteMultipartUpload", status=500, code="InternalError", then=lose))
+    with pytest.raises(IntegrityError, match="BadDigest"):
+        s3.put("up", LARGE)
+    assert wire.body("box", "up") is None
+    assert wire.uploads == {}
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "CompleteMultipartUpload"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "InvalidRequest"), (400, "InvalidArgument"), (501, "NotImplemented")]
+)
+def test_servers_that_know_no_sum_of_all_bytes_get_the_sums_of_parts(
+    s3: S3, wire: MemoryWire, operation: str, status: int, code: str
+) -> None:
+    wire.faults.append(Fault(operation, status=status, code=code))
+    s3.put("up", LARGE)
+    assert wire.body("box", "up") == LARGE
+    assert wire.requests(operation) == 2
+    assert "x-amz-checksum-type" not in requests_of(wire, operation)[1]
+
+
+def test_what_is_put_in_parts_over_http_is_verified_by_the_sum_of_all_bytes(
+    moto_server: Server, moto_bucket: str, tmp_path: Path
+) -> None:
+    with S3(tmp_path, bucket=moto_bucket, config=QUICK, **moto_server.options()) as s3:
+        s3.put("k", LARGE)
+        found = s3.download_to("k", tmp_path / "k")
+        assert (found.verified, found.blob == LARGE) == ("crc32", True)
+
+
 def test_servers_over_http_agree(server: Server, bucket: str, tmp_path: Path) -> None:
     config = TransferConfig(part_size=5 * MIB, multipart_threshold=6 * MIB, split_threshold=6 * MIB)
     client = server.boto3_client()

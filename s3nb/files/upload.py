@@ -24,7 +24,7 @@ from s3nb.ranges import MAX_PARTS, MIB, MIN_PART_SIZE, plan_parts, stream_part_s
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Scope
 from s3nb.transfer.copy import From
-from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored
+from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored, kind_of_sum, sum_headers
 from s3nb.wire import Body, Reply, Request
 from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
 
@@ -34,8 +34,6 @@ SURE_WAYS = 8  # of them, however large they are
 UNDER_WAY = 96 * MIB  # bytes of the others
 _SLICE = 0.2
 _FAREWELL = 5.0  # seconds that an abort waits for parts to let go, and for S3 to hear of it
-# The sum is of all bytes, not of the parts' sums: so it can be compared with as the object is read, and of copied parts none is asked for.
-_OF_ALL = ("x-amz-checksum-type", "FULL_OBJECT")
 _COPY_PART = 1024 * MIB
 
 
@@ -77,11 +75,9 @@ class Upload(Sender):
         self.scope = core.scope("write")
         self._every = list(every)
         self._checksum = place.checksum_of(core.config)
-        self._kind = (
-            [_OF_ALL] if self._checksum.startswith("crc") else []
-        )  # of SHAs, there is only that of the parts' sums
         self._id = ""
         self._etags: dict[int, tuple[str, str | None]] = {}
+        self._lengths: dict[int, int] = {}
         self._changed = threading.Condition()
         self._live: set[PutCall] = set()
         self._beginning: Future[str] | None = None
@@ -109,7 +105,7 @@ class Upload(Sender):
         """Begin a multipart upload: one request, for which nobody waits but the parts. A refusal is said at the next call."""
         headers = [*self.place.headers, *self._every]
         if self._checksum:
-            headers += [("x-amz-checksum-algorithm", self._checksum.upper()), *self._kind]
+            headers += [("x-amz-checksum-algorithm", self._checksum.upper()), *kind_of_sum(self._checksum)]
         request = Request(
             "CreateMultipartUpload",
             "POST",
@@ -254,6 +250,9 @@ class Upload(Sender):
     def parts(self) -> list[tuple[int, str, str | None]]:
         return [(number, *self._etags[number]) for number in sorted(self._etags)]
 
+    def whole_sum(self) -> list[tuple[str, str]]:
+        return sum_headers(self._checksum, self.parts(), self._lengths)
+
     def stored(self, call: PutCall, reply: Reply) -> None:
         etag = reply.headers.peek("etag") or ""
         if call.number == 0:
@@ -262,6 +261,7 @@ class Upload(Sender):
         with self._changed:
             self._live.discard(call)
             self._etags[call.number] = (etag, call.checksum)
+            self._lengths[call.number] = len(call.body)
         self._end_part(call.number)
 
     def broken(self, call: PutCall, error: BaseException) -> None:
@@ -323,8 +323,7 @@ class Upload(Sender):
                 self._until(lambda: self._under_way == 0)
                 if self.place.conditions() and not self.scope.engine.wire.checks_uploads(self.place.bucket):
                     self._look_first()
-                # said again: MinIO has versions that take silence for the other kind
-                self.scope.engine.submit(CompleteCall(self, self._kind))
+                self.scope.engine.submit(CompleteCall(self))
             self._until(lambda: self._result is not None)
         except BaseException as exc:
             error = self._conflict(exc)

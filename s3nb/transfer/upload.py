@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from s3nb.checksum import Digests, Expected, is_md5, md5_of, of_etag, pieces_of, whole
+from s3nb.checksum import Digests, Expected, is_md5, joined, md5_of, of_etag, pieces_of, whole
 from s3nb.config import TransferConfig
 from s3nb.errors import IntegrityError, ObjectExists, PreconditionFailed, S3Error, UploadNotFound, from_reply
 from s3nb.progress import Progress
@@ -32,6 +32,7 @@ _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that i
 _SMALL = 64 * 1024  # hashing this takes no longer on the wire's thread than all else that is done there for an object
 _WAYS = 6
 _SOON, _OPENING_TRIES = 0.2, 100  # seconds until a file is opened again when this process has too many, and how often
+_UNKNOWN = ("InvalidRequest", "InvalidArgument", "NotImplemented")  # what servers say of headers that they do not know
 _PATIENT = 60.0  # S3 may take minutes to complete or copy, and sends blanks meanwhile
 
 
@@ -98,6 +99,10 @@ class Sender(Protocol):
         """Return number, ETag and checksum of all parts, in order."""
         ...
 
+    def whole_sum(self) -> list[tuple[str, str]]:
+        """Return the headers that tell the sum of all bytes, as far as it is known; see `sum_headers`."""
+        ...
+
     def completed(self, etag: str | None, version_id: str | None) -> None:
         """S3 has made one object of the parts."""
         ...
@@ -125,8 +130,8 @@ class PutTask(Task):
     """Put one object from a source."""
 
     __slots__ = (
-        "_ended", "_etags", "_head", "_live", "_lock", "_next", "_number", "_opened", "_opening_tries", "_part_size",
-        "_reading", "_resume", "_sent", "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
+        "_checksum", "_ended", "_etags", "_head", "_lengths", "_live", "_lock", "_next", "_number", "_of_all", "_opened",
+        "_opening_tries", "_part_size", "_reading", "_resume", "_sent", "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, place: Placed, source: Source, *, resume: bool = False) -> None:
@@ -148,6 +153,9 @@ class PutTask(Task):
         self._ended = False  # every byte is taken
         self._part_size = 0
         self._etags: dict[int, tuple[str, str | None]] = {}
+        self._lengths: dict[int, int] = {}
+        self._checksum = place.checksum_of(scope.engine.config)
+        self._of_all = bool(kind_of_sum(self._checksum))  # S3 is to keep a sum of all bytes
         self._upload_id = ""
         self._trouble: BaseException | None = None
 
@@ -223,8 +231,10 @@ class PutTask(Task):
     def _initiate(self) -> None:
         place = self.place
         headers = list(place.headers)
-        if self.engine.config.upload_checksum:
-            headers.append(("x-amz-checksum-algorithm", "CRC32"))
+        if self._checksum:
+            headers.append(("x-amz-checksum-algorithm", self._checksum.upper()))
+            if self._of_all:
+                headers += kind_of_sum(self._checksum)
         request = Request(
             "CreateMultipartUpload", "POST", place.bucket, place.key, query=(("uploads", ""),), headers=headers
         )
@@ -233,6 +243,10 @@ class PutTask(Task):
 
     def _initiated(self, done: Future[str]) -> None:
         error = done.exception()
+        if self._of_all and isinstance(error, S3Error) and (error.status == 501 or error.code in _UNKNOWN):
+            self._of_all = False  # a server from before 2025: it keeps a sum of the parts' sums
+            self._guarded(self._initiate)
+            return
         if error is not None:
             self._wind_up(error)
             return
@@ -248,6 +262,7 @@ class PutTask(Task):
             cut = plan_parts(size, self._part_size)
             if all(n <= len(cut) and p.size == cut[n - 1].stop - cut[n - 1].start for n, p in stored.items()):
                 self._upload_id, self._stored = upload.upload_id, stored
+                self._of_all = False  # or it is: who began it has said so
                 return True
         return False
 
@@ -261,9 +276,10 @@ class PutTask(Task):
             digests.update(piece)
         if stored.etag != digests.md5:
             return False
-        checksum = digests.crc32 if self.engine.config.upload_checksum else None
+        checksum = digests.crc32 if self._checksum == "crc32" else None
         with self._lock:
             self._etags[number] = (stored.etag, checksum)
+            self._lengths[number] = len(body)
         return True
 
     def _begin(self) -> None:
@@ -357,6 +373,7 @@ class PutTask(Task):
         with self._lock:
             self._live.discard(call)
             self._etags[call.number] = (etag, call.checksum)
+            self._lengths[call.number] = len(call.body)
             self._sent += len(call.body)
         self.engine.work(self._way)
 
@@ -370,6 +387,9 @@ class PutTask(Task):
 
     def parts(self) -> list[tuple[int, str, str | None]]:
         return [(number, *self._etags[number]) for number in sorted(self._etags)]
+
+    def whole_sum(self) -> list[tuple[str, str]]:
+        return sum_headers(self._checksum, self.parts(), self._lengths) if self._of_all else []
 
     def completed(self, etag: str | None, version_id: str | None) -> None:
         """S3 has made one object of the parts."""
@@ -602,10 +622,10 @@ class CompleteCall(Call):
 
     __slots__ = ("headers", "task")
 
-    def __init__(self, task: Sender, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, task: Sender) -> None:
         super().__init__(task.scope)
         self.task = task
-        self.headers = headers
+        self.headers = task.whole_sum()
 
     def make(self) -> tuple[Request, Sink | None]:
         task = self.task
@@ -627,6 +647,12 @@ class CompleteCall(Call):
                 )
             )  # fmt: skip
         return outcome.etag, reply.headers.get("x-amz-version-id")
+
+    def refused(self, error: S3Error, reply: Reply) -> bool:
+        if self.headers and (error.status == 501 or error.code in _UNKNOWN):
+            self.headers = []
+            return True
+        return False
 
     def done(self, result: tuple[str | None, str | None]) -> None:
         etag, version_id = result
@@ -663,6 +689,26 @@ class _IsItOurs(Call):
 
     def failed(self, error: BaseException) -> None:
         self.task.refused_complete(self.error if isinstance(error, S3Error) else error)
+
+
+def kind_of_sum(name: str) -> list[tuple[str, str]]:
+    """Return the header that asks for a sum of all bytes, not of the parts' sums: it can be compared in whatever pieces one reads.
+
+    Of the SHAs there is none.
+    """
+    return [("x-amz-checksum-type", "FULL_OBJECT")] if name.startswith("crc") else []
+
+
+def sum_headers(
+    name: str, parts: Sequence[tuple[int, str, str | None]], lengths: Mapping[int, int]
+) -> list[tuple[str, str]]:
+    """Return the headers of the last request of an upload that has such a sum: S3 compares it with what it has.
+
+    It is not known if some parts were copied within S3.
+    """
+    headers = kind_of_sum(name)  # said again: MinIO has versions that take silence for the other kind
+    whole = joined(name, ((value, lengths.get(number, 0)) for number, _, value in parts)) if headers else None
+    return headers if whole is None else [*headers, (f"x-amz-checksum-{name}", whole)]
 
 
 def combined_etag(etags: Sequence[str]) -> str | None:
