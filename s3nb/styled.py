@@ -169,19 +169,16 @@ def cells(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], co
     """Return raw text in columns, each with its heading and whether it is of numbers; the last is the widest."""
     last = len(columns) - 1
 
-    def kind(n: int, number: bool) -> str | None:
-        words = [
-            *(["s3o-first"] if n == 0 else []),
-            *(["s3o-num"] if number else []),
-            *(["s3o-key"] if n == last else []),
-        ]
-        return " ".join(words) or None
+    def classes(n: int, *more: str) -> str | None:
+        found = [*(["s3o-first"] if n == 0 else []), *(["s3o-num"] if columns[n][1] else []), *more]
+        return " ".join(found) or None
 
-    head = el(
-        "tr", (el("th", name, class_=kind(n, num and n < last), scope="col") for n, (name, num) in enumerate(columns))
-    )
+    head = el("tr", (el("th", name, class_=classes(n), scope="col") for n, (name, _) in enumerate(columns)))
     body = (
-        el("tr", (el("td", visible(text, _VALUE), class_=kind(n, columns[n][1])) for n, text in enumerate(row)))
+        el(
+            "tr",
+            (el("td", visible(t, _VALUE), class_=classes(n, *["s3o-key"] * (n == last))) for n, t in enumerate(row)),
+        )
         for row in rows
     )
     left = count - len(rows)

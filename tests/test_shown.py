@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import s3nb
 from s3nb import S3, BulkError, Results, S3Object, errors, styled
-from s3nb.commands.results import Usage, plan
+from s3nb.commands.results import PresignedURL, Usage, plan
 from s3nb.sync import Synced
 from s3nb.testing import MemoryWire
 
@@ -182,6 +182,16 @@ def test_what_du_and_a_dry_run_say_is_a_table_in_a_notebook_too(formatter: Any) 
     unknown = shown(formatter, plan("put", ((f"k{n}", None) for n in range(200))))["text/html"]
     assert "… and 150 more — would put 200 objects; nothing was done" in unknown
     assert ">size<" not in unknown
+
+
+def test_a_presigned_url_is_shown_without_what_makes_it_work(formatter: Any) -> None:
+    url = PresignedURL("https://box.example/k?X-Amz-Credential=AKIA&X-Amz-Signature=5ec7e7", 60)
+    data = shown(formatter, url)
+    for text in data.values():
+        assert "https://box.example/k" in text
+        assert "5ec7e7" not in text
+        assert "AKIA" not in text
+    assert "5ec7e7" in str(url)
 
 
 def test_everything_that_users_get_can_be_named_in_an_annotation() -> None:

@@ -81,7 +81,7 @@ def expected(before: list[str], word: str, verbs: Mapping[str, Verb], program: s
     if word.startswith("-") and "=" in word and word.partition("=")[0] in known:
         return _of(parser, known[word.partition("=")[0]], word, options)
     if word.startswith("-") and "--" not in before:
-        return Expected(("option",), word, tuple(_options(parser, before)))
+        return Expected(("option",), word, tuple(_options(parser, before, every=len(word) > 2)))
     action = _positional(parser, before[1:], known)
     found = _of(parser, action, word, options) if action is not None else Expected((), word, (), options)
     return found._replace(kinds=(*found.kinds, "option")) if not word else found
@@ -94,14 +94,16 @@ def _of(parser: Parser, action: argparse.Action, word: str, options: Mapping[str
     return Expected((kind,) if kind else (), word, (), options)
 
 
-def _options(parser: Parser, before: Iterable[str]) -> list[str]:
-    """Return the options that were not given yet, each by its long name."""
+def _options(parser: Parser, before: Iterable[str], every: bool) -> list[str]:
+    """Return the options that were not given yet, each by its long name; or by all of them."""
     given = {parser._option_string_actions[w].dest for w in before if w in parser._option_string_actions}
     again = {a.dest for a in parser._actions if isinstance(a, argparse._AppendAction)}
-    found = [
-        a.option_strings[-1] for a in parser._actions if a.option_strings and (a.dest not in given or a.dest in again)
-    ]
-    return sorted(found)
+    wanted = [a for a in parser._actions if a.option_strings and (a.dest not in given or a.dest in again)]
+    return sorted(
+        name
+        for a in wanted
+        for name in (([n for n in a.option_strings if n.startswith("--")] if every else []) or a.option_strings[-1:])
+    )
 
 
 def _given(words: list[str], known: Mapping[str, argparse.Action]) -> dict[str, str]:

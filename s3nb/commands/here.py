@@ -72,7 +72,7 @@ def _run_config(here: Here) -> Facts:
     found["endpoint"], found["region"], found["profile"], found["credentials"] = account(s3, options)
     config = session.config
     found["workers"] = config.max_requests
-    found["transfer"] = _changed(config) or "as always"
+    found["transfer"] = _changed(config) or "as usual"
     found["progress"] = os.environ.get("S3NB_PROGRESS") or bars.chosen() or "auto"
     found["preview_bytes"] = session.preview_bytes
     found["settings"] = session.filed or f"none in a pyproject.toml ([tool.s3nb]) or {settings.home_file()}"

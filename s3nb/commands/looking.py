@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from s3nb.client import S3
@@ -340,7 +341,8 @@ def _inside(s3: S3, url: str, rows: int | None) -> Preview | None:
         for item in shown
     ]
     notes = ("the first of more: ls lists all",) if more or len(items) > len(shown) else ()
-    return Preview(base, 0, 0, Content(PREFIX, (grid(["key", "size", "modified"], cells, limits),), (), notes))
+    table = replace(grid(["key", "size", "modified"], cells, limits), numbers=(False, True, False))
+    return Preview(base, 0, 0, Content(PREFIX, (table,), (), notes))
 
 
 VERBS = (

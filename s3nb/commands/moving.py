@@ -85,7 +85,7 @@ class Transfer:
         self._from_s3 = remote == {True}
         self._to_s3 = _is_remote(target)
         if not self._from_s3 and not self._to_s3:
-            raise here.usage("neither SOURCE nor TARGET is an s3:// URL")
+            raise here.no_url(target)
         if self._to_s3:
             url = target.url if isinstance(target, S3Object) else str(target)
             self._into = url.endswith("/") or not parse(url).key or recursive or len(self._sources) > 1
@@ -221,6 +221,8 @@ def _sync(parser: Parser) -> None:
 
 
 def _run_sync(here: Here, source: Any, target: Any, delete: bool, dry_run: bool, yes: bool, **options: Any) -> Synced:
+    if not (_is_remote(source) or _is_remote(target)):
+        raise here.no_url(target)
     s3 = here.client()
     if delete and not dry_run and not yes:
         gone = s3.sync(source, target, delete=True, dry_run=True, **options).deleted

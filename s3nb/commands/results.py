@@ -165,6 +165,16 @@ class PresignedURL(str):
         until = time.strftime("%H:%M:%S", time.localtime(self.expires_at))
         return f"<URL valid until {until}: {self.masked()} (print() shows all of it)>"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show it without what makes it work, in IPython: what is shown is saved."""
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.expires_at))
+        shown = (
+            ("url", self.masked()),
+            ("valid until", until),
+            ("to have it all", "print() it, or copy it: it is a str"),
+        )
+        return styled.bundle(repr(self), styled.facts(shown))
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
 

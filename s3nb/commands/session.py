@@ -255,6 +255,13 @@ class Here:
         base, _ = split_root(self.root)
         return f"{base}/{name.lstrip('/')}"
 
+    def no_url(self, target: Any) -> UsageError:
+        """Return the error of a line that names no URL, where at least one of two has to be one."""
+        hint = ""
+        if self.root is not None and isinstance(target, str):
+            hint = f": names here are local ones; did you mean {visible(self.url(target), 200)} ?"
+        return self.usage(f"neither SOURCE nor TARGET is an s3:// URL{hint}")
+
     def matched(self, s3: S3, keys: Iterable[Any], *, literal: bool) -> Iterator[Any]:
         """Yield the keys, and in place of a pattern the objects that match it, relative to the pattern's folder.
 

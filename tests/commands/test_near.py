@@ -91,6 +91,12 @@ def test_a_preview_of_a_bucket_is_one_of_a_prefix_and_of_a_marker_with_nothing_b
         do("preview s3://box/nothing/")
 
 
+@pytest.mark.parametrize("verb", ["cp", "sync"])
+def test_a_line_that_names_nothing_in_s3_says_what_may_have_been_meant(do: Do, verb: str) -> None:
+    with pytest.raises(commands.UsageError, match=r"neither SOURCE nor TARGET .*did you mean s3://box/dir/copies \?"):
+        do(f"{verb} here copies --root s3://box/dir")
+
+
 # -- bytes that are no text ----------------------------------------------------------------------------
 
 
