@@ -119,6 +119,8 @@ class Progress:
     ----------
     trouble : BaseException or None
         Why a request was sent again last.
+    quiet : bool
+        Nothing of that is to be logged: who watches says it.
     """
 
     def __init__(self, verb: str, total: int | None = None) -> None:
@@ -131,6 +133,7 @@ class Progress:
         self._skipped = 0
         self._retried = 0
         self.trouble: BaseException | None = None
+        self.quiet = False
         self._bytes = 0
         self._under_way: dict[Moving, float] = {}  # when each began; the oldest first
         self._started = time.monotonic()

@@ -21,7 +21,9 @@ from s3nb.browsing.source import Source, parent_of
 from s3nb.browsing.tasks import Tasks
 from s3nb.browsing.tree import Selection, Tree
 from s3nb.errors import AccessDenied, BucketNotFound, ConnectionFailed, CredentialsError
+from s3nb.progress import Progress
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer import listing
 from tests.conftest import Server
 
 OBJECTS = {
@@ -197,17 +199,32 @@ def test_a_million_rows_cost_about_a_hundred_bytes_each() -> None:
 # -- filters -----------------------------------------------------------------------------------
 
 
-def test_all_that_is_left_of_a_level_is_listed_at_once_and_in_order(server: Server, bucket: str, rootless: S3) -> None:
-    keys = [f"{n:04d}{tail}" for n in range(1700) for tail in ("", "/a", "/b")]
+def test_all_of_a_level_is_listed_in_parallel_and_in_order(
+    server: Server, bucket: str, rootless: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 10)
+    keys = [f"{n:03d}{tail}" for n in range(80) for tail in ("", "/a", "/b")]
     rootless.put_many([(f"s3://{bucket}/{key}", b"x") for key in keys])
-    browsing = Browsing(rootless)
-    at(browsing, f"s3://{bucket}/")
-    browsing.load_all()
-    browsing.wait()
-    state = browsing.state()
-    assert (state["loaded"], state["complete"], state["problem"]) == (3400, True, None)
-    assert names(browsing, 0, 4000) == sorted(name for n in range(1700) for name in (f"{n:04d}", f"{n:04d}/"))
-    browsing.close()
+    level = Level(f"s3://{bucket}/")
+    for rows in Source(rootless).rest(level, Progress("list")):
+        level.add(rows)
+    assert level.complete
+    assert level.names == sorted(name for n in range(80) for name in (f"{n:03d}", f"{n:03d}/"))
+
+
+def test_the_rest_of_a_level_begins_behind_what_is_there(tmp_path: Path) -> None:
+    keys = {f"{n:04d}{tail}": b"" for n in range(3000) for tail in ("", "/a", "/b")}
+    wire = MemoryWire({"bucket": keys})
+    with S3(tmp_path, wire=wire) as s3:
+        browsing = at(Browsing(s3), "s3://bucket/")
+        browsing.load_all()
+        browsing.wait()
+        state = browsing.state()
+        assert (state["loaded"], state["complete"], state["problem"]) == (6000, True, None)
+        assert names(browsing, 0, 6000) == sorted(name for n in range(3000) for name in (f"{n:04d}", f"{n:04d}/"))
+        begun = [request for request in wire.log if "start-after" in dict(request.query)]
+        assert len(begun) > 2  # in several places at the same time
+        browsing.close()
 
 
 def test_what_names_start_with_is_asked_of_s3(browsing: Browsing, wire: MemoryWire) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -45,7 +46,9 @@ class Source:
         self.s3 = s3
 
     def _scope(self, progress: Progress | None) -> Scope:
-        return Scope(self.s3._alive().engine, progress or Progress("list"))
+        progress = progress or Progress("list")
+        progress.quiet = True
+        return Scope(self.s3._alive().engine, progress)
 
     def _ask(
         self, scope: Scope, where: Location, prefix: str, *, delimiter: str = "/", token: str | None = None,
@@ -194,7 +197,8 @@ def trouble_of(progress: Progress) -> str:
     if error is None:
         return ""
     problem = problem_of(error)
-    return f"{problem.title}; trying again… ({problem.detail})"
+    reason = re.sub(r"^s3://\S*: | after \d+ ms| \(libcurl \d+\)| \[\w+\]$", "", problem.detail)
+    return f"{problem.title}; trying again… ({reason})"
 
 
 def is_orderly(bucket: str) -> bool:

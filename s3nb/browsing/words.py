@@ -26,6 +26,8 @@ def status(state: dict[str, Any]) -> str:
     rows = plural(loaded, "bucket" if state["path"] == "s3://" else "row")
     if state["complete"]:
         return rows
+    if state["loading"] and not loaded:
+        return "Loading…"
     if state["full"]:
         more = "and that is enough for one list: narrow it down"
     else:

@@ -287,6 +287,7 @@ class View {
     this.all.hidden = s.complete || s.loading || s.problem || (s.searching && s.full);
     this.all.textContent = s.searching ? "Continue" : "Load all";
     this.stop.hidden = !s.sweeping;
+    this.all.after(this.stop); // it may be in the panel
     const some = s.selected.objects + s.selected.prefixes > 0, one = s.selected.objects === 1 && !s.selected.prefixes;
     const { download, save, link, upload, remove } = this.actions;
     download.disabled = remove.disabled = !some;
@@ -326,8 +327,8 @@ class View {
       if (version !== this.state.version) return;
       const text = trouble || (this.state.sweeping ? "" : "Still loading…");
       this.stop.hidden = false;
-      if (text && !this.panel.hidden) this.panel.querySelector("p").textContent = text;
-      else if (text) this.say(this.status, text);
+      if (text && this.panel.hidden) this.say(this.status, text);
+      else if (text) this.panel.querySelector("p").textContent = text, this.panel.append(this.stop);
       this.wondering = this.later(1000, () => this.wonder());
     }, () => {});
   }

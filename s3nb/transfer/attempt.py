@@ -550,7 +550,7 @@ class Engine:
                 error.add_note(_WHERE)
             self.settle(call, CancelledError() if call.dropped else error)
             return
-        if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited:
+        if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited and not call.scope.progress.quiet:
             self._say(error, limit - waited)
         call.scope.progress.retried(error)
         self._leave(call)

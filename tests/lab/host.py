@@ -6,6 +6,7 @@ The object is in this process, what goes to and fro is what goes to and fro ther
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import queue
 import threading
@@ -147,8 +148,9 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
                 f"default-src 'none'; script-src {host.url} 'unsafe-inline'; style-src 'unsafe-inline';"
                 f" connect-src {host.url}; frame-src {host.url}; img-src blob: data:",
             )
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the page is gone
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_right
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,7 +14,7 @@ PREFIX = "data/"
 
 
 class ManyKeys:
-    """``s3://keys/data/part-0000000.parquet`` and so on, up to ``count`` keys; on loopback.
+    """``s3://keys/data/part-0000000.parquet`` and so on, up to ``count`` keys; on loopback; each page takes ``delay`` seconds.
 
     Attributes
     ----------
@@ -24,8 +25,9 @@ class ManyKeys:
         Set; while it is cleared, listings wait.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, delay: float = 0.0) -> None:
         self.count = count
+        self.delay = delay
         self.pages = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -92,6 +94,8 @@ def _handler(keys: ManyKeys) -> type[BaseHTTPRequestHandler]:
                 self._send(200, b"made up\n")
                 return
             keys.gate.wait(30)
+            if keys.delay:
+                time.sleep(keys.delay)
             keys.pages += 1
             after = query.get("start-after", "")
             most = min(int(query.get("max-keys", "1000")), 1000)

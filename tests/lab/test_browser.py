@@ -18,7 +18,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 from tests import hostile
 from tests.conftest import Server
 from tests.faults.proxy import Proxy, Rule
-from tests.lab import node_modules
+from tests.lab import node_modules, serious
 from tests.lab.conftest import Lab
 from tests.lab.keys import ManyKeys
 from tests.lab.notebook import Notebook
@@ -406,24 +406,9 @@ def test_traits_link_to_other_widgets(browse: Callable[..., Seen], notebook: Not
     expect(area.get_by_role("textbox")).to_have_value(f"s3://{tree}/readme.txt")
 
 
-def test_colours_follow_the_theme_and_it_fits_narrow_pages(
+def test_colours_follow_the_theme_and_axe_finds_nothing_serious(
     browse: Callable[..., Seen], notebook: Notebook, tree: str
 ) -> None:
-    seen = browse(f"s3://{tree}/")
-    expect(seen.row("readme.txt")).to_be_visible()
-    colours = "(node) => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
-    light = seen.root.evaluate(colours)
-    notebook.theme(True)
-    dark = seen.root.evaluate(colours)
-    notebook.theme(False)
-    assert light != dark
-    notebook.page.set_viewport_size({"width": 520, "height": 800})
-    expect(seen.root.locator(".row .time").first).to_be_hidden()
-    assert seen.root.evaluate("(node) => node.scrollWidth <= node.clientWidth")
-    notebook.page.set_viewport_size({"width": 1100, "height": 800})
-
-
-def test_axe_finds_nothing_serious(browse: Callable[..., Seen], notebook: Notebook, tree: str) -> None:
     modules = node_modules()
     if modules is None:
         pytest.skip("axe-core is not installed")
@@ -433,16 +418,19 @@ def test_axe_finds_nothing_serious(browse: Callable[..., Seen], notebook: Notebo
     expect(seen.root.get_by_role("complementary", name="Details")).to_contain_text("Welcome.")
     seen.button("Download").click()
     notebook.page.evaluate((modules / "axe-core" / "axe.min.js").read_text("utf-8"))
-    for dark in (False, True):
+    colours = []
+    for dark in (True, False):
         notebook.theme(dark)
+        colours.append(
+            seen.root.evaluate("(node) => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]")
+        )
         found = notebook.page.evaluate("(node) => window.axe.run(node)", seen.root.element_handle())
-        serious = [
-            (v["id"], v["help"], [n["html"][:200] for n in v["nodes"]])
-            for v in found["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        notebook.theme(False)
-        assert serious == []
+        assert serious(found) == []
+    assert colours[0] != colours[1]
+    notebook.page.set_viewport_size({"width": 520, "height": 800})
+    expect(seen.root.locator(".row .time").first).to_be_hidden()
+    assert seen.root.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+    notebook.page.set_viewport_size({"width": 1100, "height": 800})
 
 
 # keys that stay on one level, and that moto takes
@@ -460,8 +448,9 @@ def test_nothing_hostile_runs_live_reopened_or_exported(lab: Lab, moto_server: S
             ContentType="text/html",
             Metadata={"m": f"<b onclick=x>{n}"},
         )
-        client.put_object(Bucket="lab-hostile", Key=f"{text}/inside", Body=b"")
-    for name, body in hostile.BODIES.items():
+        if text.startswith("<img"):
+            client.put_object(Bucket="lab-hostile", Key=f"{text}/inside", Body=b"")
+    for name, body in list(hostile.BODIES.items())[:3]:
         client.put_object(Bucket="lab-hostile", Key=f"bodies/{name}", Body=body, ContentType="text/html")
     client.close()
     notebook = lab.open("hostile.ipynb")
@@ -470,7 +459,7 @@ def test_nothing_hostile_runs_live_reopened_or_exported(lab: Lab, moto_server: S
     seen.button("Details").click()
     side = seen.root.get_by_role("complementary", name="Details")
     seen.go("s3://lab-hostile/bodies/")
-    for name in hostile.BODIES:
+    for name in list(hostile.BODIES)[:3]:  # all of them: test_elsewhere.py
         seen.row(name).click()
         expect(side.get_by_role("heading", name=name)).to_be_visible()
         expect(side).to_contain_text("Headers")
