@@ -1,6 +1,7 @@
 """The browser over 1,000,000 keys under one prefix: in JupyterLab, in chromium, against a server on loopback.
 
-``python -m benchmarks.browser [KEYS] [MILLISECONDS]``; the second is how long the server takes for a page. What is timed ends with rows on the screen; each number is the median of several.
+``python -m benchmarks.browser [KEYS] [MILLISECONDS]``; the second is how long the server takes for a page.
+What is timed ends with rows on the screen; each number is the median of several.
 """
 
 from __future__ import annotations
