@@ -22,7 +22,7 @@ _PATIENCE = 400_000  # ms for all cells of one notebook, on a machine that does 
 
 OVERVIEW = (
     "%load_ext s3nb\n%s3 sandbox",
-    "tables = %s3 get_recursive tables\ntables[7].text[:33], tables[7].verified",
+    "logs = %s3 get_recursive logs\nlogs[7].text[:39], logs[7].verified",
     "%s3 get_many readme.txt no/such/key.csv json/events.jsonl",
     "%s3 browse",
 )
@@ -55,7 +55,7 @@ def pictures(notebook: Notebook, folder: Path, name: str) -> None:
 
 def overview(lab: Lab, folder: Path) -> None:
     """Take the picture of the README, in both themes."""
-    notebook = lab.open("overview.ipynb", width=880, height=1080)
+    notebook = lab.open("overview.ipynb", width=880, height=1120)
     for cell in OVERVIEW:
         notebook.run(cell)
     notebook.page.locator(".jp-OutputArea").last.get_by_role("row").nth(3).wait_for()
