@@ -12,22 +12,24 @@ well, as some servers ignore the condition.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from functools import partial
 
-from s3nb.checksum import SIZE, Expected, expected, of_etag, whole
+from s3nb.checksum import SIZE, expected, of_etag, whole
 from s3nb.core import Core
 from s3nb.errors import ClientClosed, IntegrityError, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.files import hints, plan
 from s3nb.files.budget import MEMORY
 from s3nb.files.plan import Access, Link, Range
-from s3nb.files.proof import Proof, comparable
+from s3nb.files.proof import Proof, Told, comparable, summable
 from s3nb.ranges import KIB, MIB, parse_content_range
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Call, Engine, Scope
@@ -37,7 +39,8 @@ from s3nb.wire import Headers, Reply, Request, Sink
 _SLICE = 0.2  # seconds between looks of a waiting reader: at Ctrl-C, and at requests that do not begin
 _NEVER = 1 << 62
 _NO_MD5 = " (if the ETags of this server are no MD5s: TransferConfig(verify=False))"
-_ANSWER = 10.0  # seconds that the last read waits for S3 to tell its sum
+_PARTS_ASKED = 100  # parts whose length is asked for before bytes are said to be wrong
+_PARTS = re.compile(r'-([1-9][0-9]{0,4})"?\Z')  # the end of an ETag that tells how many
 _DOUBTS = 3  # times that an object is fetched if its bytes are not those of its digest
 _SEVERED = MIB  # bytes still to come that are worth a new connection
 _OPENING_SEVERED = 512 * KIB
@@ -260,7 +263,8 @@ class Remote:
             told = expected(headers)
             if status == 206 and told.kind != "etag" and headers.get("x-amz-checksum-type") != "FULL_OBJECT":
                 told = of_etag(headers)  # it may be the sum of the range
-            self._proof = Proof(total, told if comparable(told, total) else None)
+            count = _PARTS.search(etag or "")
+            self._proof = Proof(total, told if comparable(told, total) else None, int(count[1]) if count else 0)
         self.opened.set()
 
     def empty(self, headers: Headers) -> None:
@@ -319,22 +323,29 @@ class Remote:
         proof = self._proof
         if proof is None or start > proof.at or not proof.due(stop):
             return
-        query = () if self.pinned is None else (("versionId", self.pinned),)
-        request = Request(
-            "HeadObject", "HEAD", self.bucket, self.key, query=query, headers=(*WITH_CHECKSUM, *self.every)
-        )
-        self.requests += 1
         scope = self._ready()
-        told: Future[Expected] = Future()
+        pinned = () if self.pinned is None else (("versionId", self.pinned),)
+        told: Future[Told] = Future()
         proof.asked = told
+        heads: dict[str, Headers] = {}
+        waiting = ["whole", "part"] if proof.count else ["whole"]
 
-        def answered(done: Future[Headers]) -> None:
-            want = SIZE
+        def answered(which: str, done: Future[Headers]) -> None:
             if done.exception() is None and done.result().get("etag") == self.etag:
-                want = expected(done.result())
-            told.set_result(want if comparable(want, 0) and want.kind != "etag" else SIZE)
+                heads[which] = done.result()
+            with self._arrived:
+                waiting.remove(which)
+                if waiting:
+                    return
+            told.set_result(_told(heads))
 
-        scope.engine.request(scope, request, lambda reply: reply.headers).add_done_callback(answered)
+        for which in tuple(waiting):
+            self.requests += 1
+            query = (*pinned, ("partNumber", "1")) if which == "part" else pinned
+            headers = (*WITH_CHECKSUM, *self.every) if which == "whole" else self.every
+            request = Request("HeadObject", "HEAD", self.bucket, self.key, query=query, headers=headers)
+            asked = scope.engine.request(scope, request, lambda reply: reply.headers)
+            asked.add_done_callback(partial(answered, which))
 
     def prove(self, start: int, data: bytes | memoryview) -> None:
         """Take bytes at ``start`` that are about to be given out; raise if with them the object is not the one in S3."""
@@ -344,29 +355,49 @@ class Remote:
         if proof.error is not None:
             raise proof.error
         if not proof.add(start, data) or not proof.able:
-            self._proof = None
+            self._unproved()
         elif proof.at == proof.size:
             self._judge(proof)
 
     def _judge(self, proof: Proof) -> None:
-        if proof.want is None and proof.asked is not None:
-            try:
-                proof.know(proof.asked.result(_ANSWER))
-            except TimeoutError:
-                pass  # not verified, as `verified` says
+        proof.hear(wait=True)
         want = proof.want
         if want is None or not proof.able:
-            self._proof = None
+            self._unproved()
             return
         found = proof.found()
         if found != want.value:
+            if proof.length and not self._alike(want.parts, proof.length):
+                self._unproved()  # cut elsewhere than the parts were
+                return
             proof.error = self._wrong(
                 f"{want.kind} of what was read is {found}, S3 has {visible(want.value, 80)}: what was read before is not to be "
                 "trusted either" + (_NO_MD5 if want.kind == "etag" else "")
             )
             raise proof.error
         self.verified = want.kind
-        self._proof = None
+        self._unproved()
+
+    def _alike(self, count: int, length: int) -> bool:
+        """Ask S3 whether the parts of the object, but for the last, all have this length."""
+        scope = self._ready()
+        for number in range(2, min(count, _PARTS_ASKED)):
+            query = (("partNumber", str(number)), *(() if self.pinned is None else (("versionId", self.pinned),)))
+            request = Request("HeadObject", "HEAD", self.bucket, self.key, query=query, headers=self.every)
+            self.requests += 1
+            try:
+                headers = self.core.wait(scope.engine.request(scope, request, lambda reply: reply.headers), scope)
+            except S3Error:
+                continue
+            if headers.get("content-length") != str(length):
+                return False
+        return True
+
+    def _unproved(self) -> None:
+        """Compare no more."""
+        proof, self._proof = self._proof, None
+        if proof is not None:
+            proof.release()
 
     @property
     def _where(self) -> str:
@@ -792,6 +823,7 @@ class Remote:
         """Stop what runs and forget what is there. May be called twice."""
         with self._lock:
             self.closed = True
+            self._unproved()
             for segment in list(self._segments):
                 self._drop(segment)
         self.notify()
@@ -801,7 +833,7 @@ class Remote:
         self._lock = threading.RLock()
         self._arrived = threading.Condition()
         self._scope = None
-        self._proof = None  # the answer may be on its way to the parent
+        self._unproved()  # the answer may be on its way to the parent
         for segment in list(self._segments):
             segment.lock = threading.Lock()
             segment.calls, segment.winner, segment.error = [], None, None
@@ -810,6 +842,15 @@ class Remote:
                 segment.stop = segment.at
                 if segment.start == segment.stop:
                     self._segments.remove(segment)
+
+
+def _told(heads: Mapping[str, Headers]) -> Told:
+    """Return what the heads of an object, and of its first part, say that can be compared."""
+    want = SIZE if "whole" not in heads else expected(heads["whole"])
+    if summable(want):
+        length = heads["part"].get("content-length") or "" if "part" in heads else ""
+        return want, int(length) if length.isdigit() else 0
+    return (want if comparable(want, 0) and want.kind != "etag" else SIZE), 0
 
 
 def _start(segment: Segment) -> int:
