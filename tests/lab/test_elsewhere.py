@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,38 @@ def test_it_is_seen_and_used_by_keyboard_in_the_colours_of_the_page(shown: Calla
     frame.evaluate("() => globalThis.closeView()")
     expect(frame.locator(".s3nb")).to_have_count(0)
     assert frame.evaluate("() => globalThis.listening()") == 0
+
+
+def test_rows_are_chosen_by_mouse_and_one_travels_by_keys(shown: Callable[..., Shown]) -> None:
+    seen = shown()
+    frame = seen.open()
+    chosen = frame.locator(".chosen")
+    row = partial(frame.get_by_role, "row")
+    row(name="picture.png").click()
+    row(name="table.csv").click(modifiers=["Shift"])
+    expect(chosen).to_have_text("3 objects (101 B) selected")
+    row(name="readme.txt").click(modifiers=["Control"])
+    expect(chosen).to_have_text("2 objects (92 B) selected")
+    assert list(seen.browser.selected) == ["s3://bucket/picture.png", "s3://bucket/table.csv"]
+    row(name="logs/").dblclick()
+    expect(row(name="2026-01-01/")).to_be_visible()
+    for key, name in (
+        ("Alt+ArrowLeft", "readme.txt"),
+        ("Alt+ArrowRight", "2026-01-01/"),
+        ("Alt+ArrowUp", "readme.txt"),
+    ):
+        seen.page.keyboard.press(key)
+        expect(row(name=name)).to_be_visible()
+    size = frame.get_by_role("columnheader", name="Size")
+    size.get_by_role("button").press("Enter")
+    expect(size).to_have_attribute("aria-sort", "descending")
+    expect(frame.locator(".label").nth(1)).to_have_text("picture.png")
+    row(name="logs/").click()
+    frame.get_by_role("button", name="Count objects and bytes").click()
+    expect(frame.get_by_role("list", name="Tasks")).to_contain_text("2 objects, 18 B")
+    frame.get_by_label("How names are filtered").select_option("pattern")
+    frame.get_by_label("Filter names").fill("logs/*/b.log")
+    expect(frame.locator(".status")).to_have_text("1 match in 2 keys")  # what is beside cannot match
 
 
 def test_styles_cross_in_neither_direction(shown: Callable[..., Shown]) -> None:
