@@ -460,6 +460,51 @@ def test_everything_else_is_shown_as_bytes() -> None:
     assert all(len(line) <= 80 for line in hex_dump(bytes(256)).split("\n"))
 
 
+def test_files_with_zeros_in_every_other_place_are_no_text(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["d"] = list(range(10))
+    found = look((tmp_path / "x.h5").read_bytes(), "x.h5")
+    assert found.kind == "HDF5"
+    assert "h5py.File(open(url))" in found.notes[0]
+    assert look(struct.pack("<1000h", *range(1000)), "x.raw").kind == "binary"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\0\0\0\x20ftypisom\0\0\2\0isom", "MP4 video"),
+        (b"\0\0\0\x14ftypqt  ", "QuickTime video"),
+        (b"\0\0\0\x20ftypM4A \0\0", "MPEG-4 audio"),
+        (b"\0\0\0\x20ftypavif\0\0", "AVIF image"),
+        (b"\x1aE\xdf\xa3\x01\0\0\0B\x82\x84webm", "WebM video"),
+        (b"\x1aE\xdf\xa3\x01\0\0\0B\x82\x88matroska", "Matroska video"),
+        (b"RIFF\0\0\0\0AVI LIST", "AVI video"),
+    ],
+)
+def test_videos_are_called_by_their_kind(head: bytes, kind: str) -> None:
+    found = look(head + bytes(1000), "any")
+    assert (found.kind, found.blocks) == (kind, ())
+    assert "presign" in found.notes[0]
+
+
+def test_a_pdf_tells_version_and_pages_and_shows_no_source() -> None:
+    body = (
+        b"%PDF-1.7\n1 0 obj<</Type/Pages/Count 12/Kids[]>>endobj\n"
+        + b"x" * 200_000
+        + b"<</Type/Pages/Count 345>>\n%%EOF"
+    )
+    found = look(body, "a.pdf")
+    assert (found.kind, facts(found), found.blocks) == ("PDF", {"version": "1.7", "pages": "345"}, ())
+    assert facts(look(b"%PDF-1.4 cut off")) == {"version": "1.4"}
+
+
+def test_a_little_that_is_packed_well_is_no_bomb() -> None:
+    found = look(gzip.compress(b"hello\n" * 5000), "a.txt.gz")
+    assert not [note for note in found.notes if "times its size" in note]
+
+
 def test_nothing_is_called_empty() -> None:
     assert look(b"", "a.csv").kind == "empty"
 

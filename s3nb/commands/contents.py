@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from s3nb.preview.decode import hex_dump
+from s3nb.preview.decode import hex_dump, is_known
 from s3nb.preview.model import Window
 from s3nb.preview.words import decoded
 from s3nb.text import size_text
@@ -77,6 +77,8 @@ def contents(pieces: Iterable[Piece], *, lazy: bool) -> Contents:
 
 def readable(blob: bytes) -> str | None:
     """Return bytes as the text that they are; None if they are none. A cut through a character at the end is no matter."""
+    if is_known(blob):
+        return None
     found = decoded(Window(blob, None))
     if found is not None:
         return found[0]

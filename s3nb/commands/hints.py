@@ -12,7 +12,7 @@ _EXPIRED = frozenset(
 )
 
 
-_DETAILS = re.compile(r" \[\w+, status \d+[^\]\n]*\]$", re.MULTILINE)
+_DETAILS = re.compile(r" \[[A-Z]\w+(?:, status \d+[^\]\n]*)?\]$", re.MULTILINE)
 
 
 def told(error: BaseException, *, verbose: bool = False) -> str:
@@ -44,6 +44,8 @@ def hint(error: BaseException, program: str) -> str:
         return "renew the credentials, for example with aws sso login, and try again: nothing need be restarted"
     if isinstance(error, CredentialsError) and error.code:
         return f"check profile, endpoint and the clock of this machine: {program} config shows what is in force"
+    if isinstance(error, CredentialsError):
+        return ""  # it says where they were looked for
     if isinstance(error, AccessDenied):
         return (
             f"{program} config shows whose credentials these are; --profile NAME takes others, --no-sign-request none"

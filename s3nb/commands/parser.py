@@ -203,7 +203,7 @@ class Parser(argparse.ArgumentParser):
         return [Word(path) for path in found]
 
     def _items(self, value: Any) -> Iterable[Any]:
-        if hasattr(value, "columns") and hasattr(value, "iloc"):  # iterating over a data frame gives its columns' names
+        if _is_table(value):  # iterating over a data frame gives its columns' names
             names = ", ".join(map(str, list(value.columns)[:8]))
             self.error(
                 f"a table is no list of keys: name a column, as in {{df['column']}}; there are {visible(names, 200)}"
@@ -271,10 +271,16 @@ def _as_url(value: Any) -> Any:
     return value
 
 
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
 def is_several(value: Any) -> bool:
     """Say whether a Python value stands for its items: a list, a column, what a listing gave; no string, no object."""
     if isinstance(value, (str, bytes, bytearray, memoryview, S3Object, os.PathLike, Mapping)):
         return False
+    if _is_table(value):
+        return True  # also if it has a column that is called key
     return not hasattr(value, "key") and isinstance(value, Iterable)
 
 

@@ -36,7 +36,7 @@ def _decoded(window: Window) -> Content:
             return _inside(window, kind)
         decoder = _decoder(window)
         found = decoder(window) if decoder is not None else None
-        if found is None and decoder is None:
+        if found is None and decoder is None and not is_known(window.head):
             found = words.of_text(window)
         if found is not None:
             return found
@@ -52,6 +52,10 @@ def _decoder(window: Window) -> Callable[[Window], Content | None] | None:
     head = window.head
     if media.picture_kind(head):
         return media.of_picture
+    if media.video_kind(head):
+        return media.of_video
+    if head.startswith(b"%PDF-"):
+        return media.of_pdf
     if head.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")) or (window.suffix == "mp3" and head[:1] == b"\xff"):
         return media.of_sound
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -65,6 +69,11 @@ def _decoder(window: Window) -> Callable[[Window], Content | None] | None:
     if head.startswith(b"\x93NUMPY") and len(head) > 12:
         return columnar.of_numpy
     return None
+
+
+def is_known(head: bytes) -> bool:
+    """Say whether bytes begin as those of a format do that text never begins as (zeros between them may look like UTF-16)."""
+    return any(head.startswith(magic) and not magic.isalnum() for magic, _ in _MAGIC)
 
 
 def _inside(window: Window, kind: str) -> Content:
@@ -100,6 +109,8 @@ def _notes(window: Window, why: str) -> tuple[str, ...]:
         return (why,)
     if window.suffix in _PICKLES:
         return ("a pickle can run code, so it is not opened",)
+    if window.head.startswith(b"\x89HDF"):
+        return ("h5py.File(open(url)), with the open of s3nb, reads it where it is; these are its first bytes",)
     return (f"the first {min(_DUMPED, len(window.head))} bytes",)
 
 

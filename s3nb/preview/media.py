@@ -1,7 +1,8 @@
-"""Pictures and sounds: what their first bytes say of them. Pictures are recognised by magic bytes alone."""
+"""Pictures, sounds, videos, PDF: what their bytes say of them. All but MP3 are recognised by magic bytes alone."""
 
 from __future__ import annotations
 
+import re
 import struct
 
 from s3nb.preview.model import KIB, Content, Picture, Window
@@ -170,3 +171,48 @@ def _mp3(window: Window) -> list[tuple[str, str]] | None:
     return [*_sound(channels, hertz, 0, None), ("bit rate", f"{kbit} kbit/s")] + (
         [("duration", f"about {time_text(seconds)}")] if seconds else []
     )
+
+
+# -- what is neither shown nor played ------------------------------------------------------------------
+
+_BRANDS = {  # https://mp4ra.org/registered-types/brands
+    b"qt  ": "QuickTime video", b"M4A ": "MPEG-4 audio", b"M4B ": "MPEG-4 audio", b"avif": "AVIF image", b"avis": "AVIF image",
+    b"heic": "HEIF image", b"heix": "HEIF image", b"mif1": "HEIF image", b"crx ": "Canon raw image",
+}  # fmt: skip
+
+
+def video_kind(head: bytes) -> str:
+    """Return what a container is that is mostly one of video; empty for everything else."""
+    if head[4:8] == b"ftyp" and len(head) >= 12:
+        return _BRANDS.get(head[8:12], "MP4 video")
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "WebM video" if b"webm" in head[:64] else "Matroska video"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "AVI video"
+    return ""
+
+
+def of_video(window: Window) -> Content:
+    """Return the kind of a container, and its brand if it has one."""
+    head = window.head
+    brand = head[8:12].decode("latin-1").strip() if head[4:8] == b"ftyp" else ""
+    return Content(
+        video_kind(head),
+        facts=(("brand", brand),) if brand else (),
+        notes=("not shown here: presign gives a URL that a browser or player takes",),
+    )
+
+
+def of_pdf(window: Window) -> Content:
+    """Return the version of a PDF, and how many pages it has if that stands at its beginning or at its end in the clear."""
+    version = re.match(rb"%PDF-(\d\.\d)", window.head)
+    facts = [("version", version[1].decode())] if version else []
+    seen = window.head
+    if not window.complete and window.size is not None:
+        seen += window.tail(min(64 * KIB, window.size))
+    pages = [int(n) for n in re.findall(rb"/Count\s+(\d{1,7})", seen)] or [
+        int(n) for n in re.findall(rb"/Linearized[^>]{0,200}/N\s+(\d{1,7})", seen)
+    ]
+    if pages:
+        facts.append(("pages", f"{max(pages):,}"))
+    return Content("PDF", facts=tuple(facts), notes=("its pages are not drawn here",))

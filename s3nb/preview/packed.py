@@ -32,6 +32,11 @@ class Unpacked(NamedTuple):
     notes: tuple[str, ...]
 
 
+def _allowed(window: Window) -> int:
+    """Return how many bytes may come out of a head: of a small one a little, however well it is packed."""
+    return max(window.limits.ratio * len(window.head), 64 * KIB)
+
+
 def packing(head: bytes) -> str:
     """Return the name of the compression, by the first bytes; empty if there is none."""
     if head.startswith(b"\x1f\x8b\x08"):
@@ -56,7 +61,7 @@ def unpack(window: Window, kind: str) -> Unpacked:
         It is not what it says.
     """
     limits = window.limits
-    out = _Out(min(_ENOUGH, limits.unpacked), min(limits.ratio * len(window.head), limits.unpacked))
+    out = _Out(min(_ENOUGH, limits.unpacked), min(_allowed(window), limits.unpacked))
     ended = False
     try:
         ended = _stepwise(window, kind, out)
@@ -73,7 +78,7 @@ def unpack(window: Window, kind: str) -> Unpacked:
     notes = []
     if out.total > len(out.kept):
         notes.append(f"the first {len(out.kept) // KIB} KiB of what is unpacked")
-    if out.total > limits.ratio * len(window.head):
+    if out.total > _allowed(window):
         notes.append(f"unpacks to more than {limits.ratio} times its size")
     return Unpacked(bytes(out.kept), ended and out.total == len(out.kept), tuple(notes))
 

@@ -38,7 +38,8 @@ def decoded(window: Window) -> tuple[str, str] | None:
         for name, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
             if len(sample) >= 4 and zeros.count(0) > 0.9 * len(zeros):
                 text = _decode(head, name, "replace")
-                if text[:2000].isprintable() or "\n" in text[:2000]:
+                start = text[:2000]
+                if sum(c.isprintable() or c in "\r\n\t" for c in start) > 0.97 * len(start):  # numbers have zeros, too
                     return text, name
         return None
     if len(_CONTROL.findall(sample)) > len(sample) / 100:

@@ -148,3 +148,12 @@ def test_rm_of_many_keys_asks_nothing_of_each(do: Do, wire: MemoryWire) -> None:
     keys: list[Any] = [f"k{n}" for n in range(30)]
     assert len(do("rm $keys --root s3://box --yes", keys=keys)) == 30
     assert wire.requests("HeadObject") == 0
+
+
+def test_a_table_with_a_column_called_key_is_told_to_name_it(do: Do) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"key": ["a.txt", "esc"], "n": [1, 2]})
+    with pytest.raises(commands.UsageError, match="a table is no list of keys: name a column"):
+        do("get_many $frame --root s3://box", frame=frame)
+    assert [o.key for o in do("get_many {frame['key']} --root s3://box", frame=frame)] == ["a.txt", "esc"]
