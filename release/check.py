@@ -99,6 +99,7 @@ def look_into(wheel: Path, sdist: Path) -> None:
         "CHANGELOG.md",
         "pyproject.toml",
         "Makefile",
+        "package.json",
         "tests/conftest.py",
         "docs/conf.py",
     ):
@@ -188,7 +189,7 @@ def binder(folder: Path, at_hand: dict[str, str]) -> None:
     environment.install("-r", ROOT / "binder" / "requirements.txt", "nbclient", "pip")
     home, clone = folder / "home", folder / "clone"
     home.mkdir()
-    ignored = shutil.ignore_patterns(".venv", ".git", "_build", "__pycache__", ".*_cache", "dist", "node_modules")
+    ignored = shutil.ignore_patterns(".venv*", ".git", "_build", "__pycache__", ".*_cache", "dist", "node_modules")
     shutil.copytree(ROOT, clone, ignore=ignored)
     path = f"{environment.python.parent}{os.pathsep}{os.environ['PATH']}"
     run(clone / "binder" / "postBuild", cwd=home, HOME=str(home), PATH=path)
