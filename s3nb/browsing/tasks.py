@@ -79,9 +79,10 @@ class Task:
         """Return what is shown of it."""
         self.look()
         stopping = self.state == "running" and self.stop_asked.is_set()
+        told = "stopping… " if stopping else "failed: " if self.state == "failed" else ""
         return {
-            "number": self.number, "kind": self.kind, "title": visible(self.title), "text": visible_lines(self.text),
-            "fraction": self.fraction, "state": "stopping" if stopping else self.state,
+            "number": self.number, "kind": self.kind, "title": visible(self.title), "text": f"{told}{visible_lines(self.text)}",
+            "fraction": self.fraction, "state": self.state,
             "question": self.question if self.state == "asking" else None,
         }  # fmt: skip
 

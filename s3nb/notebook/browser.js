@@ -686,26 +686,37 @@ class View {
   }
 
   showTasks(tasks) {
-    this.tasks.replaceChildren(...tasks.map((t) => this.drawTask(t)));
+    const before = [...this.tasks.children], now = tasks.map((t) => this.drawTask(t, before.find((n) => n.number === t.number)));
+    if (now.length !== before.length || now.some((node, i) => node !== before[i])) this.tasks.replaceChildren(...now);
     const open = tasks.find((t) => t.question);
     if (open?.number === this.question || !(open || this.question)) return;
     if (!open) return this.closeSheet(); // answered in another view
     const { title, choices, no } = open.question, answer = (word) => this.press("answer", { task: open.number, answer: word });
-    this.sheetOf(title, [names(open.question.names)], choices.map((/** @type {string[]} */ [word, label]) => [label, () => answer(word)]),
+    this.sheetOf(title, [names(open.question.names)], choices.map(([word, label]) => [label, () => answer(word)]),
       { no, grave: true, refused: () => answer("") });
     this.question = open.number;
   }
 
-  drawTask(t) {
+  /** The line of a task: the one it had, as its button may have the focus, unless another state asks for another one. */
+  drawTask(t, before) {
     const act = (what) => () => this.press("task", { what, task: t.number });
-    const live = t.state === "running" || t.state === "stopping", title = t.title;
-    const percent = t.fraction === null ? null : Math.round(Math.min(1, t.fraction) * 100);
-    const bar = h("div", { class: "progress", role: "progressbar", "aria-label": `${t.kind} ${title}`, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": percent }, h("div"));
-    bar.firstElementChild.style.width = `${percent ?? 100}%`;
-    const word = { stopping: "stopping: ", failed: "failed: " }[/** @type {"failed"} */ (t.state)] ?? "";
-    return h("li", { "data-state": t.state }, h("span", { class: "what", title }, `${t.kind} `, h("b", {}, title)),
-      live ? bar : null, h("span", { class: "told" }, word + t.text),
+    const live = t.state === "running", label = `${t.kind} ${t.title}`;
+    const node = before?.dataset.state === t.state ? before : h("li", { "data-state": t.state },
+      h("span", { class: "what", title: t.title }, `${t.kind} `, h("b", {}, t.title)),
+      live ? h("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, h("div")) : null,
+      h("span", { class: "told" }),
       live ? h("button", { type: "button", class: "plain", "aria-label": `Cancel ${t.kind}`, onclick: act("stop") }, "Cancel") : button("close", "Dismiss", act("forget")));
+    node.number = t.number;
+    node.querySelector(".told").textContent = t.text;
+    if (live) this.drawBar(node.querySelector(".progress"), t.fraction);
+    return node;
+  }
+
+  drawBar(bar, fraction) {
+    const percent = Math.round(Math.min(1, fraction ?? 1) * 100);
+    bar.firstChild.style.width = `${percent}%`;
+    if (fraction === null) bar.removeAttribute("aria-valuenow"); // how far is not known
+    else bar.setAttribute("aria-valuenow", percent);
   }
 
   // -- details

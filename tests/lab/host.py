@@ -37,12 +37,15 @@ const model = {
   send: (content, _, buffers = []) => fetch("/send", { method: "POST", body: JSON.stringify([content, buffers.map(text)]) }),
 };
 globalThis.closeView = widget.render({ model, el: document.getElementById("out") });
+globalThis.heard = 0;
 globalThis.listening = () => [...listeners.values()].flat().length;
 for (;;) {
   const answer = await fetch("/receive").catch(() => null);
   if (!answer?.ok) break;
-  for (const [content, buffers] of await answer.json())
+  for (const [content, buffers] of await answer.json()) {
     for (const listener of listeners.get("msg:custom") ?? []) listener(content, buffers.map(bytes));
+    globalThis.heard += 1;
+  }
 }
 """
 

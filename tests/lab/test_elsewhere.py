@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -234,6 +235,26 @@ def test_no_answer_is_said_and_can_be_stopped(shown: Callable[..., Shown]) -> No
     wire.faults.clear()
     frame.get_by_role("button", name="Try again").click()
     expect(frame.get_by_role("row", name="readme.txt")).to_be_visible()
+
+
+def test_what_runs_is_stopped_by_keyboard(shown: Callable[..., Shown], tmp_path: Path) -> None:
+    seen = shown()
+    frame = seen.open()
+    frame.get_by_role("row", name="readme.txt").click()
+    wire = seen.browser.s3._alive().engine.wire
+    assert isinstance(wire, MemoryWire)
+    wire.faults.append(Fault("GetObject", hold=threading.Event()))
+    frame.get_by_role("button", name="Download").click()
+    frame.get_by_role("dialog").get_by_role("textbox").fill(str(tmp_path / "to"))
+    seen.page.keyboard.press("Enter")
+    cancel = frame.get_by_role("button", name="Cancel download")
+    cancel.focus()
+    heard = frame.evaluate("() => globalThis.heard")
+    frame.wait_for_function("(n) => globalThis.heard > n + 3", arg=heard)  # it is drawn again and again
+    expect(cancel).to_be_focused()
+    seen.page.keyboard.press("Enter")
+    expect(frame.get_by_role("list", name="Tasks")).to_contain_text("Stopped.")
+    assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_hostile_bodies_and_names_are_text(shown: Callable[..., Shown]) -> None:
