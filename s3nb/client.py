@@ -388,7 +388,9 @@ class S3:
     ) -> Results:
         """Get objects into files of a folder, under names made of their keys. Parts of the folder are made as needed.
 
-        A file appears whole or not at all. A key that has no safe name below ``to`` (it climbs, is absolute,
+        A file appears whole or not at all; one that is there under its name is replaced then.
+
+        A key that has no safe name below ``to`` (it climbs, is absolute,
         ends in a slash, ...) is a failure by name, and stops no other; two keys that meet in one name are found before
         the first byte.
 
@@ -507,7 +509,7 @@ class S3:
     def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
         """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one or ends in a slash.
 
-        The file appears whole or not at all; one that is there is replaced.
+        The file appears whole or not at all; one that is there is replaced then (its mode stays, a link is not followed).
         """
         core = self._alive()
         wanted = self._at.wanted(key, version_id=version_id)
@@ -801,7 +803,11 @@ class S3:
     ) -> Synced:
         """Make a prefix like a folder, a folder like a prefix, or a prefix like another.
 
-        What differs in size, or is newer in the source, is copied. Files that come from S3 get the object's time.
+        What differs in size, or is newer in the source, is copied, in place of what is there: also of a file that was changed here
+        before the object was. What is newer in the target stays. Files that come from S3 get the object's time; half a second less,
+        if the object was made within the last seconds: another of the same size may yet follow within the second that S3 tells, and
+        so bytes are compared the next time. Names that the file system here takes for the same are told apart: the first is copied,
+        the others are failures, and nothing is deleted because of its spelling.
 
         Parameters
         ----------

@@ -63,7 +63,7 @@ class S3Error(OSError):
     status : int
         HTTP status; 0 if S3 did not answer.
     request_id : str
-        What S3's operators ask for.
+        What S3's operators ask for. Not in ``message``; lines tell it with ``--verbose``.
     message : str
         The text, safe to print.
     """
@@ -460,7 +460,7 @@ def from_reply(
         text += f" ({visible(message, 200)})"
     if code in _HINTS and key and operation in ("GetObject", "HeadObject"):
         text += f" ({_HINTS[code]})"
-    text += f" [{operation}, status {status}" + (f", request {visible(request_id, 80)}]" if request_id else "]")
+    text += f" [{operation}, status {status}]"  # the request's ID is for S3's operators: an attribute, and told with --verbose
     error = kind(
         text, bucket=bucket, key=key, operation=operation, code=code, status=status, request_id=visible(request_id, 80)
     )

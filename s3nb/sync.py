@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,7 +21,7 @@ from s3nb import listings, many, plain, styled
 from s3nb.addressing import Prefix
 from s3nb.checksum import Expected, of_etag, of_part, of_parts
 from s3nb.core import Core
-from s3nb.errors import InvalidURL, LocalFileError, LocalFileNotFound, S3Error
+from s3nb.errors import InvalidURL, LocalFileError, LocalFileNotFound, S3Error, UnsafeKey
 from s3nb.listings import translate
 from s3nb.model import Results
 from s3nb.text import size_text, visible
@@ -28,7 +29,7 @@ from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
 from s3nb.transfer.journal import is_ours
-from s3nb.transfer.local import Store
+from s3nb.transfer.local import Store, folding
 from s3nb.transfer.source import FileSource
 from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask
@@ -36,6 +37,7 @@ from s3nb.transfer.wanted import Wanted
 from s3nb.uri import key_to_path
 
 _EXACT = 1e-6  # seconds: what is lost when a time is kept as a float
+_OLD = 3600.0  # seconds after which nobody makes another object of the same second, whatever clocks say
 _DOUBT = 1.0  # seconds within which times tell nothing: S3 counts whole ones, and so do some file systems
 
 
@@ -205,11 +207,13 @@ class Sync:
         self._extra: list[Entry] = []
         self._same = 0
         self._size = 0
-        self._deletes = False
+        self._deletes = self._dry = False
+        self._fold: Callable[[str], str] | None = None  # if the target takes several names for the same
+        self._names: dict[str, str] = {}  # of the source, by what it takes them for
 
     def run(self, setting: Any, *, delete: bool, dry_run: bool) -> Synced:
         """Copy what differs, then delete what is too much."""
-        self._deletes = delete
+        self._deletes, self._dry = delete, dry_run
         if isinstance(self._source, str) and not os.path.isdir(self._source):
             raise LocalFileNotFound(f"no such folder: {visible(self._source)}")
         self._refuse_overlap()
@@ -218,6 +222,9 @@ class Sync:
                 pass
         else:
             self._copy(setting)
+        fold = self._fold
+        if fold is not None:  # what was written, or is the same, under another spelling is no other file
+            self._extra = [e for e in self._extra if fold(e.name) not in self._names]
         gone = [e.name for e in self._extra] if delete else []
         if delete and not dry_run:
             self._delete(setting)
@@ -238,6 +245,9 @@ class Sync:
                 self._extra.append(theirs)
                 continue
             self._refuse(ours, self._source, self._target)
+            if self._fold is not None and self._names.setdefault(self._fold(ours.name), ours.name) != ours.name:
+                yield ours  # under a name that another one has: a failure of its own
+                continue
             if theirs is not None and self._equal(ours, theirs):
                 self._same += 1
             else:
@@ -274,13 +284,17 @@ class Sync:
         if not self._checksum and not _EXACT < newer <= _DOUBT:
             return newer <= _EXACT
         path, etag = (ours.where, theirs.etag) if theirs.etag else (theirs.where, ours.etag)
-        return same_bytes(path, etag, self._core.config.part_size)
+        same = same_bytes(path, etag, self._core.config.part_size)
+        if same and ours.etag and not self._dry and 0 < newer <= _DOUBT and time.time() - ours.modified > _OLD:
+            os.utime(path, (ours.modified, ours.modified))  # of so old an object the time tells all
+        return same
 
     def _copy(self, setting: Any) -> None:
         source, target = self._source, self._target
         landing = None if isinstance(target, Prefix) else many.Landing(Path(target), self._core.config)
         if landing is not None:
             os.makedirs(str(target), exist_ok=True)
+            self._fold = folding(str(target))
 
         def make(scope: Scope, entry: Entry) -> Task:
             if isinstance(source, str):
@@ -293,6 +307,8 @@ class Sync:
                 origin = From(source.bucket, entry.where, f"s3://{source.bucket}/{entry.where}")
                 return CopyTask(scope, origin, self._place(target, entry.name))
             assert landing is not None
+            if self._fold is not None and (first := self._names[self._fold(entry.name)]) != entry.name:
+                return Settled(scope, self._met(source, entry, first))
             wanted = Wanted(source.bucket, entry.where, f"s3://{source.bucket}/{entry.where}", source.base)
             return landing.task(scope, wanted, entry.name, self._store, entry.modified)
 
@@ -301,6 +317,10 @@ class Sync:
         finally:
             if landing is not None:
                 landing.close()
+
+    def _met(self, source: Prefix, entry: Entry, first: str) -> UnsafeKey:
+        text = f"s3://{source.bucket}/{entry.where}: to the file system here its name is the same as {first}"
+        return UnsafeKey(visible(text, 500), bucket=source.bucket, key=entry.where)
 
     def _place(self, target: Prefix, name: str) -> Placed:
         key = target.key + name

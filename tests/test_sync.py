@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from s3nb import S3, BulkError, InvalidURL, ListError, LocalFileNotFound, TransferConfig, sync
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer.local import folding
 from s3nb.transfer.source import FileSource
 from s3nb.wire import Request
 
@@ -115,6 +117,78 @@ def test_what_is_changed_right_after_a_sync_is_copied_by_the_next(s3: S3, bucket
     os.utime(down / "a", (newest - 1, newest - 1))
     assert s3.sync(url, down).copied == ["a"], "the object is newer by a second"
     assert s3.sync(url, down).copied == []
+
+
+def test_an_object_replaced_by_one_of_the_same_size_in_the_same_second_is_fetched(
+    s3: S3, bucket: str, tmp_path: Path
+) -> None:
+    """S3 tells times in seconds: what is fetched in the second in which it was made may not be what is there at its end."""
+    url, here = f"s3://{bucket}/mirror", tmp_path / "here"
+    for turn in range(3):
+        s3.put("mirror/k", b"old%d" % turn)
+        s3.sync(url, here)
+        s3.put("mirror/k", b"new%d" % turn)
+        assert s3.sync(url, here).copied == ["k"]
+        assert read(here) == {"k": b"new%d" % turn}
+        assert s3.sync(url, here).copied == []
+
+
+def test_an_old_objects_file_has_its_time_and_a_doubtful_one_gets_it(
+    memory: S3, wire: MemoryWire, tmp_path: Path
+) -> None:
+    wire.store("box", "p/k", b"body")
+    memory.sync("s3://box/p", tmp_path / "here")
+    made = memory.info("s3://box/p/k").last_modified
+    assert made is not None
+    file = tmp_path / "here" / "k"
+    assert file.stat().st_mtime == made
+    os.utime(file, (made - 0.5, made - 0.5))
+    assert memory.sync("s3://box/p", tmp_path / "here", dry_run=True).same == 1
+    assert file.stat().st_mtime == made - 0.5
+    assert memory.sync("s3://box/p", tmp_path / "here").same == 1
+    assert file.stat().st_mtime == made
+    file.write_bytes(b"BODY")
+    os.utime(file, (made - 0.5, made - 0.5))
+    assert memory.sync("s3://box/p", tmp_path / "here").copied == ["k"]
+    assert file.read_bytes() == b"body"
+
+
+def test_names_that_a_file_system_takes_for_the_same_are_told_apart(
+    memory: S3, wire: MemoryWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one is copied, the other refused by name; and what is here under another spelling is not deleted."""
+    monkeypatch.setattr(sync, "folding", lambda folder: str.casefold)
+    for name in ("p/CASE", "p/Case", "p/other"):
+        wire.store("box", name, name.encode())
+    here = tree(tmp_path / "here", {"OTHER": b"p/other", "extra": b"x"})
+    with pytest.raises(BulkError, match="same as CASE") as caught:
+        memory.sync("s3://box/p", here, delete=True)
+    assert [e.key for e in caught.value.failed] == ["p/Case"]
+    assert set(read(here)) == {"CASE", "OTHER", "extra", "other"}
+    done = memory.sync("s3://box/p", here, delete=True, exclude="Case")
+    assert done.deleted == ["extra"]
+    assert set(read(here)) == {"CASE", "OTHER", "other"}
+
+
+def test_a_file_system_is_asked_what_it_takes_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folding(tmp_path / "none") is None
+    found = {"none": folding(tmp_path)}
+    for kind in ("case", "form"):
+        lexists = os.path.lexists
+
+        def here(path: str, kind: str = kind, lexists: Callable[[str], bool] = lexists) -> bool:
+            name = os.path.basename(path)
+            fold = str.casefold if kind == "case" else lambda n: unicodedata.normalize("NFC", n)
+            return any(fold(n) == fold(name) for n in os.listdir(tmp_path)) or lexists(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os.path, "lexists", here)
+            found[kind] = folding(tmp_path)
+    assert found["none"] is None
+    assert found["case"] is not None
+    assert found["form"] is not None
+    assert (found["case"]("Aé"), found["form"]("Ae\u0301")) == ("aé", "Aé")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_side_in_the_other_is_refused_unless_it_is_excluded(memory: S3, wire: MemoryWire) -> None:

@@ -413,6 +413,7 @@ def test_every_error_is_an_os_error_with_errno_and_file_name() -> None:
         (errno.EBUSY, "s3://b/k"),
     ]
     assert "missing key looks the same" in str(refused)
+    assert (str(missing), missing.request_id) == ("s3://b/k: NoSuchKey [GetObject, status 404]", "R")
     again = pickle.loads(pickle.dumps(refused))
     assert (again.errno, again.filename, again.code, str(again)) == (
         errno.EACCES,

@@ -23,7 +23,7 @@ from s3nb.transfer.attempt import Scope
 from s3nb.transfer.audit import ROUNDS, Audit, crc_of, wrong
 from s3nb.transfer.fetch import WITH_CHECKSUM, Cut, Misled, OpeningCall, RangeCall
 from s3nb.transfer.journal import Journal, Subject, Sum, missing, read_back
-from s3nb.transfer.local import Store, Target
+from s3nb.transfer.local import Store, Target, young
 from s3nb.transfer.task import Task
 from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Headers, Reply, Request
@@ -33,6 +33,9 @@ _SLOW = 4  # times slower than the usual one
 _ENOUGH = 4  # rates to know what is usual
 _RENEWALS = 3  # of one range
 _STEP = 256 * 1024  # what is lost of each part under way when the process is killed
+_DOUBTFUL = (
+    0.5  # seconds before an object's time: that a file has which may have to be compared by its bytes (`s3nb.sync`)
+)
 _INLINE = 64 * 1024  # bodies up to this size are hashed on the wire's thread: changing threads would take longer
 
 
@@ -566,6 +569,8 @@ class GetTask(Task):
             if not self._check_size():
                 return
             fd, self._fd = self._fd, -1
+            if target.mtime is not None and self._headers is not None and young(self._headers):
+                target.mtime -= _DOUBTFUL
             target.publish(fd)
             if self._journal is not None:
                 self._journal.discard()

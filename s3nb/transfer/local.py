@@ -11,14 +11,19 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
+import unicodedata
 import weakref
 from collections import deque
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from s3nb.config import TransferConfig
 from s3nb.errors import LocalFileNotFound, UnsafeKey
 from s3nb.text import visible
 
+_YOUNG = 3.0  # seconds
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -223,6 +228,45 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def folding(folder: str | os.PathLike[str]) -> Callable[[str], str] | None:
+    """Return what makes one of names that the file system of a folder takes for the same: of any case, or of any Unicode form.
+
+    None: it keeps all apart, or nothing can be written there. A file is made, looked for under other names, and removed.
+    """
+    name = f".s3nb-{random.getrandbits(64):016x}-a\u00e9"
+    path = os.path.join(folder, name)
+    try:
+        os.close(os.open(path, _NEW, 0o600))
+    except OSError:
+        return None
+    try:
+        case = os.path.lexists(os.path.join(folder, name.upper()))
+        form = os.path.lexists(os.path.join(folder, unicodedata.normalize("NFD", name)))
+    finally:
+        os.unlink(path)
+    if not case and not form:
+        return None
+
+    def fold(name: str) -> str:
+        name = unicodedata.normalize("NFC", name) if form else name
+        return name.casefold() if case else name
+
+    return fold
+
+
+def young(headers: Mapping[str, str]) -> bool:
+    """Say whether an object was made so lately that another one may yet get the same time, as S3 counts seconds."""
+    made, now = _time(headers.get("last-modified")), _time(headers.get("date"))
+    return made is not None and (time.time() if now is None else now) - made < _YOUNG
+
+
+def _time(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
 
 
 def make_folder(root: Path, folder: Path) -> None:

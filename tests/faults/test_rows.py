@@ -24,7 +24,7 @@ from s3nb import (
 
 from ..conftest import Server
 from ..test_faults import MIB, blocks, left_over
-from .proxy import Proxy, Rule, in_front_of, standard
+from .proxy import Proxy, Rule, in_front_of, standard, survivable
 
 CONFIG = TransferConfig(
     backoff_base=0.005, throttle_base=0.01, stall_timeout=1.0, patience=20.0, fsync=False,
@@ -68,6 +68,18 @@ def test_a_bad_day_loses_nothing_and_costs_little(
     assert [Path(o.path).read_bytes() for o in got] == list(bodies.values())
     assert up <= 1.5 * (len(bodies) + 6)
     assert proxy.requests <= 1.5 * (len(bodies) + 4)
+
+
+def test_a_very_bad_day_loses_nothing(s3: S3, proxy: Proxy, direct: Any, bucket: str, tmp_path: Path) -> None:
+    bodies = {**dict(list(SMALL.items())[:30]), "o/large": LARGE}
+    proxy.set(*survivable(), seed=4)
+    s3.put_many(bodies.items())
+    for key, body in bodies.items():
+        assert direct.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+    proxy.set(*survivable(), seed=5)
+    got = s3.download(bodies, tmp_path / "to")
+    assert [Path(o.path).read_bytes() for o in got] == list(bodies.values())
+    assert proxy.struck["status"] > 0
 
 
 @pytest.mark.parametrize("key", ["o/00", "o/large"])
@@ -166,14 +178,17 @@ def test_an_object_deleted_meanwhile_is_not_found(
         Rule("status", status=503, times=8), Rule("status", status=500, code="InternalError", times=8),
         Rule("status", status=429, code="TooManyRequests", times=2), Rule("status", status=408, code="", times=2),
         Rule("status", status=400, code="RequestTimeout", times=2), Rule("status", status=502, page=b"<html>bad gateway</html>", times=2),
-        Rule("reset", times=8),
+        Rule("reset", times=8), Rule("cut", times=8),
     ],
     ids=lambda r: f"{r.fault}-{r.status}",
 )  # fmt: skip
-def test_what_passes_is_waited_for(s3: S3, proxy: Proxy, rule: Rule) -> None:
-    s3.put("o/00", SMALL["o/00"])
+@pytest.mark.parametrize("key", ["o/00", "o/large"])
+def test_what_passes_is_waited_for(s3: S3, proxy: Proxy, rule: Rule, key: str) -> None:
+    body = SMALL.get(key, LARGE)
+    s3.put(key, body)
     proxy.set(replace(rule, met=0))
-    assert s3.get("o/00").blob == SMALL["o/00"]
+    assert s3.get(key).blob == body
+    assert proxy.struck[rule.fault] == rule.times
 
 
 def test_one_bad_object_is_named_and_stops_no_other(s3: S3, proxy: Proxy) -> None:

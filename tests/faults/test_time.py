@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,13 @@ def test_silence_for_good_is_a_timeout_that_says_so(s3: S3, proxy: Proxy, tmp_pa
     assert isinstance(caught.value, TimeoutError)
     assert any("given up after 2 tries" in note for note in caught.value.__notes__)
     assert left_over(tmp_path) == []
+
+
+def test_a_clock_that_is_off_is_set_by_the_servers(s3: S3, proxy: Proxy) -> None:
+    ahead = formatdate(time.time() + 900, usegmt=True)
+    proxy.set(Rule("status", status=403, code="RequestTimeTooSkewed", headers=(("Date", ahead),), times=1))
+    assert s3.get("large").blob == LARGE
+    assert proxy.struck["status"] == 1
 
 
 def test_one_connection_that_drips_does_not_hold_up_the_rest(
