@@ -230,6 +230,15 @@ def test_every_variable_that_is_read_is_described() -> None:
     assert not missing, f"docs/reference/environment.md says nothing of {missing}"
 
 
+def test_the_table_of_features_has_the_rows_that_are_run() -> None:
+    from benchmarks import features
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert f"| | {' | '.join(features.CLIENTS)} |" in text
+    missing = [title for title, _, _ in features.ROWS if f"\n| {title} |" not in text]
+    assert not missing, f"python -m benchmarks.features; the README has no {missing}"
+
+
 TROUBLE = ROOT / "docs" / "howto" / "troubleshooting.md"
 _OTHERS = {  # words of messages that are not s3nb's own: libcurl's, argparse's
     "Failed to connect", "Could not resolve host", "Connection reset", "Operation timed out", "Operation too slow",

@@ -55,7 +55,7 @@ def pictures(notebook: Notebook, folder: Path, name: str) -> None:
 
 def overview(lab: Lab, folder: Path) -> None:
     """Take the picture of the README, in both themes."""
-    notebook = lab.open("overview.ipynb", width=880, height=1120)
+    notebook = lab.open("overview.ipynb", width=880, height=1095)
     for cell in OVERVIEW:
         notebook.run(cell)
     notebook.page.locator(".jp-OutputArea").last.get_by_role("row").nth(3).wait_for()
