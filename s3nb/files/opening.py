@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import io
 import mimetypes
 import os
+import uuid
 import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, NoReturn, Unpack, overload
 from urllib.parse import urlencode
 
@@ -43,7 +46,7 @@ from s3nb.text import Masked, visible
 from s3nb.transfer.attempt import Engine
 from s3nb.transfer.copy import From
 from s3nb.transfer.upload import Placed, Stored
-from s3nb.uri import StrPath
+from s3nb.uri import MAX_KEY_BYTES, StrPath
 from s3nb.wire import Headers, Request
 from s3nb.wire.xml import parse_list_page, parse_tagging
 
@@ -512,7 +515,7 @@ class _Ask:
         )
         return S3Writer(
             Upload(self.core, place, self.every), where.name, parts=self.parts, mode=self.mode.below,
-            written=self._look_at_conditions if place.conditions() else None, **(self.how | options),
+            written=partial(self._look_at_conditions, place) if place.conditions() else None, **(self.how | options),
         )  # fmt: skip
 
     def _carried(self, before: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -570,25 +573,68 @@ class _Ask:
                 raise
         return spool
 
-    def _look_at_conditions(self, _: Stored) -> None:
-        """Warn, once per server, if it ignores conditions."""
+    def _look_at_conditions(self, place: Placed, _: Stored) -> None:
+        """Warn if the server ignores conditions; it is asked once for each kind."""
         engine = self.core.engine
         if engine.wire.checks_uploads(self.where.bucket):
             return
-        if engine not in _ignoring:
-            try:
-                self._head(more=(("If-Match", _NO_OBJECT),))
-                _ignoring[engine] = True
-            except PreconditionFailed:
-                _ignoring[engine] = False
-            except S3Error:
+        known = _ignoring.setdefault(engine, {})
+        kind = "If-None-Match" if place.exclusive else "If-Match"
+        if kind not in known:
+            ignores = self._heeds_no_head() if place.exclusive else self._heeds_no_put()
+            if ignores is None:
                 return  # no news
-        if _ignoring[engine]:
+            known[kind] = ignores
+        if known[kind]:
             warnings.warn(
                 f"{visible(self.where.name, 200)} was written under a condition, but the server ignores conditions",
                 ConditionsIgnoredWarning,
                 stacklevel=4,
             )
+
+    def _heeds_no_head(self) -> bool | None:
+        """Say whether a HEAD under a condition that does not hold succeeds. Of a PUT that is to make an object, nothing harmless tells."""
+        try:
+            self._head(more=(("If-Match", _NO_OBJECT),))
+        except PreconditionFailed:
+            return False
+        except S3Error:
+            return None
+        return True
+
+    def _heeds_no_put(self) -> bool | None:
+        """Say whether a PUT in place of an object that there is not succeeds.
+
+        There are servers that know conditions of GET and not of PUT, and only a PUT finds that out. It is of no bytes, and to a
+        name beside, that is nobody's: who heeds conditions refuses it; from one who does not it is removed again.
+        """
+        where, engine = self.where, self.core.engine
+        folder, slash, _ = where.key.rpartition("/")
+        key = f"{folder}{slash}.s3nb-probe-{uuid.uuid4().hex}"
+        if len(key.encode()) > MAX_KEY_BYTES:
+            return None
+        request = Request(
+            "PutObject", "PUT", where.bucket, key, headers=(("If-Match", _NO_OBJECT), *self.every), body=b"",
+            payload_hash=hashlib.sha256(b"").hexdigest(),
+        )  # fmt: skip
+        scope = self.core.scope("open")
+        try:
+            made: Headers = self.core.wait(engine.request(scope, request, lambda r: r.headers), scope)
+        except (PreconditionFailed, NotFound):
+            return False
+        except S3Error:
+            return None
+        version = made.get("x-amz-version-id")
+        query = () if version in (None, "null") else (("versionId", str(version)),)
+        request = Request("DeleteObject", "DELETE", where.bucket, key, query=query, headers=self.every)
+        try:
+            self.core.wait(engine.request(scope, request, lambda _: None), scope)
+        except S3Error as exc:  # what was to be written is written all the same
+            warnings.warn(
+                f"{visible(f's3://{where.bucket}/{key}', 300)}, of no bytes, was to find out whether the server ignores conditions, "
+                f"and could not be removed: {exc}", ConditionsIgnoredWarning, stacklevel=5,
+            )  # fmt: skip
+        return True
 
 
 class _Nobody:
@@ -596,7 +642,7 @@ class _Nobody:
 
 
 _NOBODY: Any = _Nobody()
-_ignoring: weakref.WeakKeyDictionary[Engine, bool] = weakref.WeakKeyDictionary()
+_ignoring: weakref.WeakKeyDictionary[Engine, dict[str, bool]] = weakref.WeakKeyDictionary()
 
 
 def _reopened(

@@ -241,8 +241,67 @@ def test_C4_a_server_that_ignores_conditions_is_found_out_once() -> None:
         with pytest.warns(ConditionsIgnoredWarning, match="s3://bkt/k"):
             open("s3://bkt/k", "xb", client=client).close()
         with pytest.warns(ConditionsIgnoredWarning), open("s3://bkt/old", "wb", client=client, if_match="current") as f:
-            f.write(b"x")
-        assert len([r for r in client._core.engine.wire.log if r.operation == "HeadObject"]) == 3  # type: ignore[attr-defined]
+            f.write(b"xx")
+        with pytest.warns(ConditionsIgnoredWarning), open("s3://bkt/old", "ab", client=client) as f:
+            f.write(b"y")
+        wire: Any = client._core.engine.wire
+        # x: before, and asked; the others: before; and one question of another kind, of which nothing is left
+        assert [wire.requests(n) for n in ("HeadObject", "PutObject", "DeleteObject")] == [4, 4, 1]
+        assert sorted(wire.buckets["bkt"]) == ["k", "old"]
+        assert wire.body("bkt", "old") == b"xxy"
+
+
+class OfReadsOnly(MemoryWire):
+    """A server that knows conditions of GET and HEAD, and ignores those of PUT."""
+
+    def _condition(self, *_: Any) -> None:
+        return None
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_C4_one_that_knows_conditions_of_reads_only_is_found_out_as_well(versioned: bool) -> None:
+    wire = OfReadsOnly({"bkt": {"in/old": b"old"}}, versioned=versioned)
+    with S3(wire=wire) as client:
+        for _ in range(2):
+            with (
+                pytest.warns(ConditionsIgnoredWarning, match="s3://bkt/in/old"),
+                open("s3://bkt/in/old", "wb", client=client, if_match="current") as f,
+            ):
+                f.write(b"new")
+        assert wire.requests("DeleteObject") == 1
+        assert [k for k, held in wire.buckets["bkt"].items() if held] == [
+            "in/old"
+        ]  # no version of a probe, and no marker
+
+
+def test_C4_a_question_that_cannot_be_taken_back_is_named() -> None:
+    wire = OfReadsOnly({"bkt": {"old": b"old"}})
+    wire.faults.append(Fault(operation="DeleteObject", status=403, code="AccessDenied", times=None))
+    with (
+        S3(wire=wire) as client,
+        pytest.warns(ConditionsIgnoredWarning, match=r"s3nb-probe-\w{32}, of no bytes.*not be removed"),
+    ):
+        with open("s3://bkt/old", "wb", client=client, if_match="current") as f:  # noqa: SIM117
+            f.write(b"new")
+    assert wire.body("bkt", "old") == b"new"
+
+
+@pytest.mark.parametrize("status", [403, 501])
+def test_C4_who_may_not_ask_is_told_nothing(status: int, memory: Make) -> None:
+    m = memory({"k": b"old"})
+    m.wire.faults.append(Fault(operation="PutObject", key="probe", status=status, code="AccessDenied", times=None))
+    with m.open("k", "wb", if_match="current") as f:
+        f.write(b"new")
+    assert m.wire.body("bkt", "k") == b"new"
+
+
+def test_C4_one_that_heeds_them_keeps_nothing_of_the_question(memory: Make) -> None:
+    m = memory({"k": b"old"})
+    for _ in range(3):
+        with m.open("k", "wb", if_match="current") as f:
+            f.write(b"new")
+    assert m.wire.requests("PutObject") == 4
+    assert list(m.wire.buckets["bkt"]) == ["k"]
 
 
 def test_C4_parts_are_not_made_an_object_if_the_condition_does_not_hold() -> None:
