@@ -16,6 +16,7 @@ from s3nb.text import plural, size_text, time_text, visible
 _SMOOTH = 3.0  # seconds over which a rate is averaged
 _ETA_AFTER = 1.0  # seconds before anything is foretold
 _SLOW = 3.0  # seconds under way from which on an object is worth naming
+_SMALL = 32 * 1024  # bytes of an object on average, below which it is objects that take the time
 _NAME = 60  # characters of a name
 
 
@@ -150,11 +151,14 @@ class Meter:
         return self._share
 
     def _rate(self, now: Snapshot, over: int) -> str:
-        if now.bytes_done:
+        small = over > 1 and now.bytes_done < over * _SMALL
+        if now.bytes_done and not small:
             rate = now.bytes_done / now.elapsed if now.finished and now.elapsed > 0 else self._bytes.value
             return "" if rate is None else f"{size_text(rate)}/s"
         rate = over / now.elapsed if now.finished and now.elapsed > 0 else self._objects.value
-        return "" if not rate or over < 2 else f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+        if not rate or over < 2:
+            return ""
+        return (f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}") + (" objects/s" if now.bytes_done else "/s")
 
     def _clock(self, now: Snapshot, over: int) -> str:
         if now.finished:

@@ -7,9 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from s3nb.preview.decode import hex_dump, is_known
-from s3nb.preview.model import Window
-from s3nb.preview.words import decoded
 from s3nb.text import size_text
 
 _LINES = 16  # of a dump, of sixteen bytes each
@@ -39,6 +36,8 @@ class Piece(NamedTuple):
 
     def shown(self) -> str:
         """Return what people see."""
+        from s3nb.preview.decode import hex_dump  # here, as most lines need nothing of it
+
         text = readable(self.raw)
         if text is not None:
             return text
@@ -77,6 +76,10 @@ def contents(pieces: Iterable[Piece], *, lazy: bool) -> Contents:
 
 def readable(blob: bytes) -> str | None:
     """Return bytes as the text that they are; None if they are none. A cut through a character at the end is no matter."""
+    from s3nb.preview.decode import is_known
+    from s3nb.preview.model import Window
+    from s3nb.preview.words import decoded
+
     if is_known(blob):
         return None
     found = decoded(Window(blob, None))

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s3nb.client import S3
 from s3nb.commands.contents import Contents, Piece, contents
@@ -19,10 +19,11 @@ from s3nb.errors import InvalidRange, NotFound, ObjectNotFound
 from s3nb.listings import translate
 from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.plain import moment as when_text
-from s3nb.preview import Content, Limits, Preview
-from s3nb.preview.model import PREFIX, grid
 from s3nb.text import size_text, visible
 from s3nb.uri import is_s3, parse
+
+if TYPE_CHECKING:
+    from s3nb.preview import Preview
 
 _GROUP = "look"
 _WILD = re.compile(r"[*?\[]")
@@ -329,6 +330,9 @@ def _run_preview(here: Here, key: Any, rows: int | None, bytes: int | None, vers
 
 def _inside(s3: S3, url: str, rows: int | None) -> Preview | None:
     """Return a preview of a prefix: what is below it, one level; None if there is nothing. One request."""
+    from s3nb.preview import Content, Limits, Preview  # here, as most lines need nothing of it
+    from s3nb.preview.model import PREFIX, grid
+
     base = url.rstrip("/") + "/"
     limits = Limits(rows=rows or 20)
     found, more = s3.first(base, limit=min(limits.rows + 1, 1000))
