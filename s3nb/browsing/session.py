@@ -124,8 +124,11 @@ class Browsing:
         self._show(parent_of(self.path), "", "starts")
 
     def refresh(self) -> None:
-        """List anew what is shown."""
-        self._show(self.path, self.filter, self.mode, remember=False)
+        """List anew what is shown; of an address that was not found out about, try that again."""
+        if self.path.endswith("/"):
+            self._show(self.path, self.filter, self.mode, remember=False)
+        else:
+            self.go(self.path)
 
     @property
     def can(self) -> dict[str, bool]:

@@ -278,12 +278,16 @@ def test_hostile_bodies_and_names_are_text(shown: Callable[..., Shown]) -> None:
 # -- front ends that are here ------------------------------------------------------------------------------
 
 
-def test_notebook_7(lab: Lab, moto_server: Server, tmp_path: Path) -> None:
-    client = moto_server.boto3_client()
-    client.create_bucket(Bucket="lab-seven")
+def _fill(server: Server, bucket: str) -> None:
+    client = server.boto3_client()
+    client.create_bucket(Bucket=bucket)
     for key, body in OBJECTS.items():
-        client.put_object(Bucket="lab-seven", Key=key, Body=body)
+        client.put_object(Bucket=bucket, Key=key, Body=body)
     client.close()
+
+
+def test_notebook_7(lab: Lab, moto_server: Server, tmp_path: Path) -> None:
+    _fill(moto_server, "lab-seven")
     notebook = lab.open("seven.ipynb", place="notebooks")
     area = notebook.run("from s3nb import S3Browser\nb = S3Browser('s3://lab-seven/')\nb")
     _core_path(notebook.page, str(tmp_path / "here"))
@@ -332,11 +336,7 @@ if __name__ == "__main__":
 
 
 def test_marimo(browser: Browser, moto_server: Server, tmp_path: Path) -> None:
-    client = moto_server.boto3_client()
-    client.create_bucket(Bucket="lab-marimo")
-    for key, body in OBJECTS.items():
-        client.put_object(Bucket="lab-marimo", Key=key, Body=body)
-    client.close()
+    _fill(moto_server, "lab-marimo")
     (tmp_path / "app.py").write_text(_APP)
     [port] = free_ports(1)
     env = os.environ | {
