@@ -178,6 +178,14 @@ class Browsing:
         with self._lock:
             return self.version, len(self.tree), self.tree.rows(start, stop)
 
+    def near(self, rows: list[Row]) -> None:
+        """Load the next page of levels whose end somebody comes near to; a search goes on only when told."""
+        with self._lock:
+            if not (self.full or self.searching):
+                for row in rows:
+                    if row.kind == "more":
+                        self.more(int(row.id.partition(":")[0]))
+
     def more(self, number: int) -> threading.Thread | None:
         """Load the next page of an open level; does nothing while one is on its way. Also the way to try again."""
         with self._lock:

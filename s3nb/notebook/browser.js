@@ -118,7 +118,6 @@ class View {
     this.asking = false; // rows are on their way
     this.active = this.anchor = 0;
     this.activeId = "";
-    this.more = ""; // the end of a level that was asked for last
     this.writable = this.reactive = false;
     /** @type {[number, string][]} */ this.lifetimes = [];
     this.detailed = ""; // the row whose details are shown
@@ -268,7 +267,7 @@ class View {
     if (s.level !== before.level) {
       this.rows.clear();
       this.active = this.anchor = 0;
-      this.activeId = this.more = "";
+      this.activeId = "";
       this.body.scrollTop = 0;
     }
     if (s.path !== before.path) this.drawPath();
@@ -349,7 +348,7 @@ class View {
     const seen = nodes.find((n) => n.index === this.active && this.rows.has(this.active));
     if (seen) this.grid.setAttribute("aria-activedescendant", seen.id);
     else this.grid.removeAttribute("aria-activedescendant");
-    this.fetch(sight.start, sight.stop);
+    this.fetch(sight.start, sight.stop); // the kernel loads more when the end of what is loaded is among these
   }
 
   newRow() {
@@ -387,8 +386,7 @@ class View {
   fetch(start, stop) {
     /** @type {number[]} */ const missing = [];
     for (let page = Math.floor(start / PAGE); page * PAGE < stop; page++) if (!this.fresh.has(page)) missing.push(page);
-    if (!missing.length) return this.endInSight(start, stop);
-    if (this.asking) return;
+    if (this.asking || !missing.length) return;
     this.asking = true;
     this.ask("rows", { start: missing[0] * PAGE, stop: (missing[missing.length - 1] + 1) * PAGE }).then((a) => {
       this.asking = false;
@@ -406,17 +404,6 @@ class View {
     const at = a.rows.findIndex((row) => row[0] === this.activeId);
     if (at >= 0 && this.activeId) this.active = a.start + at;
     else this.activeId = this.rows.get(this.active)?.[0] ?? "";
-  }
-
-  /** Scrolling to the end of what is loaded loads more. */
-  endInSight(start, stop) {
-    if (this.state.searching || this.state.sweeping || this.state.full) return;
-    for (let i = start; i < stop; i++) {
-      const row = this.rows.get(i), end = `${row?.[0]}@${this.state.version}`;
-      if (row?.[2] !== "more" || this.more === end) continue;
-      this.more = end;
-      return this.tell("more", { level: parseInt(row[0], 10) });
-    }
   }
 
   // -- keys and clicks

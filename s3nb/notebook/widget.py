@@ -311,6 +311,7 @@ class S3Browser(anywidget.AnyWidget):
         start = max(0, int(message["start"]))
         stop = min(int(message["stop"]), start + _MOST_ROWS_ASKED)
         version, total, rows = self._browsing.rows(start, stop)
+        self._browsing.near(rows)
         return {"version": version, "total": total, "start": start, "rows": [words.row(row) for row in rows]}
 
     def _do_pulse(self, _: dict[str, Any]) -> dict[str, Any]:
