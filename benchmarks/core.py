@@ -1,10 +1,13 @@
 """The core against its peers: many small objects, one large one, memory, import time.
 
-``python -m benchmarks.core [--count 5000] [--rounds 3] [--large 1024] [--peers s3nb,boto3,...] [--tasks get,put,...]``
+``python -m benchmarks.core [--count 5000] [--rounds 3] [--large 2048] [--peers s3nb,boto3,...] [--tasks get,put,...]``
 
 nginx on loopback serves a folder in memory. Every figure is the median of some rounds in which the peers take turns, each
 in a process of its own; CPU is the client's alone. Ratios are to s3nb: above 1, s3nb is better. s3nb flushes files to the
 disk, and sends a CRC32 and (over plain http) a signed hash of what it puts; "s3nb*" does not, as most peers do not.
+
+A peer whose turn took longer than 4 s gets no second one, and no round begins when those of its workload have taken 90 s: all
+of it takes some twenty minutes. The last table has s3nb beside the best of the peers, and what was aimed at.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import BUCKET, LIMITS, PEERS, SLOW, TASKS, can, numbered
-from benchmarks.server import LISTED, Nginx
+from benchmarks.peers import BUCKET, NO_PEERS, PEERS, SLOW, TASKS, can, numbered
+from benchmarks.server import LISTED, Nginx, install
 
 SIZE = 16 * 1024
 MANY = ("get", "files", "get30", "head", "put")  # figures an object
@@ -40,18 +43,38 @@ TITLES = {
     "get1slow": "one GET of {h:,} MiB into a file, 30 ms to the first byte and 90 MB/s a connection",
     "list": "{listed:,} keys listed",
     "list30": "{listed:,} keys listed, 30 ms to the first byte",
+    "open30": "{h:,} MiB in reads of 64 KiB through a file, 30 ms to the first byte and 90 MB/s a connection",
     "first": "a fresh process: import, client, one GET",
 }
+AT_MOST = {  # of the best peer's wall and CPU
+    "get": (0.75, 0.5),
+    "files": (0.5, 0.5),
+    "get30": (0.9, 0.75),
+    "head": (0.75, 0.5),
+    "put": (0.75, 0.5),
+    "mixed": (1.0, None),
+    "get1": (1.0, None),
+    "put1": (1.0, None),
+    "get1slow": (0.9, None),
+    "list": (0.8, None),
+    "list30": (1 / 8, None),
+    "open30": (1 / 3, None),
+    "first": (1.0, None),
+}
+LONG_TURN = 4.0  # seconds on the wall, after which a peer gets no second turn
+LONG_ROW = 90.0  # seconds, after which no round of a workload begins
+PATIENCE = 150  # seconds for a turn
+HALF_GIB = ("get1slow", "open30")  # of the large object, at 90 MB/s a connection
 
 
 def measure(peer: str, task: str, setting: dict[str, Any]) -> dict[str, float] | str:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.peers", peer, task],
-            input=json.dumps(setting), capture_output=True, text=True, check=False, timeout=300,
+            input=json.dumps(setting), capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return "not done in 300 s"
+        return f"not done in {PATIENCE} s"
     if done.returncode or not done.stdout.strip():
         return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:70]
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -65,10 +88,13 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> 
     peers = [peer for peer in peers if can(peer, task)]
     found: dict[str, list[dict[str, float]]] = {}
     failed: dict[str, str] = {}
-    for turn in range(rounds):
+    began = time.monotonic()
+    for turn in range(rounds if peers else 0):
+        if turn and time.monotonic() - began > LONG_ROW:
+            break
         order = peers[turn % len(peers) :] + peers[: turn % len(peers)]
         for peer in order:
-            if peer in failed:
+            if peer in failed or (peer in found and peer != "s3nb" and found[peer][0]["wall"] > LONG_TURN):
                 continue
             folder = tempfile.mkdtemp(prefix="s3nb-bench-to-", dir=os.path.dirname(setting["large"]))
             took = measure(peer, task, {**setting, "folder": folder})
@@ -97,6 +123,30 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> 
     return {"rounds": found, "failed": failed}
 
 
+def reach(kept: dict[str, Any], titles: dict[str, str]) -> None:
+    """Print s3nb beside the best of the peers: the one that was quickest, and the one that took least CPU."""
+    print("\n| workload | s3nb | quickest peer | wall, of its | aimed at | CPU, of the least | aimed at |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for task, title in titles.items():
+        rounds = kept[task]["rounds"]
+        middle = {
+            peer: tuple(statistics.median(t[name] for t in took) for name in ("wall", "cpu"))
+            for peer, took in rounds.items()
+        }
+        peers = {peer: figures for peer, figures in middle.items() if peer not in NO_PEERS}
+        if "s3nb" not in middle or not peers:
+            continue
+        wall, spent = middle["s3nb"]
+        quickest = min(peers, key=lambda peer: peers[peer][0])
+        least = min(peers, key=lambda peer: peers[peer][1])
+        at_most = [f"{limit:.2f}" if limit else "" for limit in AT_MOST[task]]
+        cpu = f"{spent / peers[least][1]:.2f} ({least})" if peers[least][1] else ""
+        print(
+            f"| {title} | {wall:.2f} s | {quickest} {peers[quickest][0]:.2f} s | {wall / peers[quickest][0]:.2f} | {at_most[0]}"
+            f" | {cpu} | {at_most[1]} |"
+        )
+
+
 MEMORY = """
 import itertools, resource, sys
 import boto3
@@ -121,14 +171,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=5000, help="small objects")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--large", type=int, default=1024, help="MiB of the large object")
+    parser.add_argument(
+        "--large", type=int, default=2048, help="MiB of the large object; half of it is put, a quarter read slowly"
+    )
     parser.add_argument("--memory", type=int, default=200_000, help="keys of the memory measurement; 0: none")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--tasks", default=",".join(TASKS))
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is stopped then, too
-    peers = [peer for peer in asked.peers.split(",") if peer not in LIMITS or shutil.which(peer) or peer == "curl"]
-    tasks = asked.tasks.split(",")
+    peers, tasks = asked.peers.split(","), asked.tasks.split(",")
+    for given, known, kind in ((peers, list(PEERS), "peer"), (tasks, list(TASKS), "task")):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            parser.error(f"no such {kind}: {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+    if "wrk" in peers and "get" in tasks and shutil.which("wrk") is None:
+        why = install("wrk")
+        if why:
+            print(f"without wrk ({why})")
+            peers.remove("wrk")
     kept: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -151,19 +211,24 @@ def main() -> None:
         print(
             f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {asked.rounds} rounds"
         )
+        titles: dict[str, str] = {}
+        began = time.monotonic()
         for task in tasks:
-            print("\n" + TITLES[task].format(
-                n=asked.count, m=asked.large, h=min(asked.large, 512), listed=LISTED, k=asked.count // 10, l=asked.count // 250
-            ))  # fmt: skip
-            if task == "get1slow" and asked.large > 512:
-                fill(folder, "large", 512, block)
+            sizes = {"put1": asked.large // 2 or 1, **dict.fromkeys(HALF_GIB, min(asked.large, 512))}
+            titles[task] = TITLES[task].format(
+                n=asked.count, m=sizes.get(task, asked.large), h=sizes["open30"], listed=LISTED, k=asked.count // 10,
+                l=asked.count // 250,
+            )  # fmt: skip
+            print(f"\n{titles[task]}")
+            if task in sizes:
+                fill(folder, "large", sizes[task], block)
             setting = {
                 "url": server.slow_url if task in SLOW else server.endpoint_url, "status": server.status_url,
                 "keys": mixed if task == "mixed" else keys, "small": keys[:50],
                 "ways": 256 if task in SLOW else 32, "size": SIZE, "large": str(folder / "large"),
             }  # fmt: skip
             kept[task] = table(task, peers, asked.rounds, setting)
-            if task == "get1slow" and asked.large > 512:
+            if task in sizes:
                 fill(folder, "large", asked.large, block)
         if asked.memory:
             done = subprocess.run(
@@ -171,6 +236,8 @@ def main() -> None:
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
             print(f"\niter_get over {asked.memory:,} keys, results dropped: grows by {done.stdout.strip()} MiB")
+        print(f"\nin {(time.monotonic() - began) / 60:.0f} minutes")
+        reach(kept, titles)
     times = []
     compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(8):

@@ -140,12 +140,14 @@ class Nginx:
     """nginx on loopback over a folder in memory: ``endpoint_url``, ``slow_url`` (first byte, limit), ``root`` (one folder a bucket)."""
 
     def __init__(self, workers: int = 1, listed: int = LISTED) -> None:
-        binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-        folder = next((f for f in _FOLDERS if all(os.path.exists(f"{f}/{m}") for m in _MODULES)), None)
+        binary, folder = _nginx()
         if binary is None or folder is None:
-            raise SystemExit(
-                f"the benchmarks need nginx and its Lua module (Debian: apt-get install --no-install-recommends {PACKAGES})"
-            )
+            why = install(*PACKAGES.split())
+            binary, folder = _nginx()
+            if binary is None or folder is None:
+                raise SystemExit(
+                    f"the benchmarks need nginx and its Lua module: {why or 'not where they were looked for'}"
+                )
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None  # memory, not a disk
         self._folder = Path(tempfile.mkdtemp(prefix="s3nb-bench-", dir=shared))
         self.root = self._folder / "root"
@@ -195,6 +197,34 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         subprocess.run([*self._command, "-s", "stop"], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _nginx() -> tuple[str | None, str | None]:
+    """Return nginx, and the folder with the modules that are needed."""
+    folder = next((f for f in _FOLDERS if all(os.path.exists(f"{f}/{m}") for m in _MODULES)), None)
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"), folder
+
+
+def install(*packages: str) -> str:
+    """Install Debian's packages, if that may be done without a password; return why not, or nothing."""
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    if shutil.which("apt-get") is None:
+        return f"no apt-get here; wanted: {' '.join(packages)}"
+    if os.getuid():
+        if (
+            shutil.which("sudo") is None
+            or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode
+        ):
+            return f"as root: {' '.join(command)}"
+        command = ["sudo", "-n", *command]
+    print(f"installing {' '.join(packages)}", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    update = [*command[: command.index("install")], "update", "-qq"]
+    for step in (update, command):
+        done = subprocess.run(step, capture_output=True, text=True, check=False, env=quiet)
+        if done.returncode:
+            return f"{' '.join(step)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}"
+    return ""
 
 
 def _ports(count: int) -> list[int]:
