@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 
 from s3nb.addressing import Addresses, Prefix
@@ -48,8 +47,10 @@ def _object(core: Core, prefix: Prefix, found: ListedObject) -> S3Object:
 
 
 def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | None = None) -> Iterator[S3Object]:
-    """Return an iterator over all objects below a prefix, by key."""
-    return map(partial(_object, core, prefix), objects(core, prefix, start_after=start_after, limit=limit))
+    """Yield all objects below a prefix, by key."""
+    bucket, key, base = prefix
+    for page in listing.pages_ahead(core.scope("list"), bucket, key, start_after=start_after, limit=limit):
+        yield from S3Object.listed(page, bucket, base or None, core)
 
 
 def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:
@@ -101,13 +102,13 @@ def skipper(base: str, pattern: str) -> Skip | None:
 
 
 def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Object]:
-    """Yield one level, by URL: objects, and common prefixes as objects that do not exist."""
-    for page in listing.pages(core.scope("list"), prefix.bucket, prefix.key, delimiter="/", start_after=start_after):
-        found = [_object(core, prefix, o) for o in page.objects]
-        found += [S3Object(prefix.base, f"s3://{prefix.bucket}/{p}") for p in page.prefixes]
-        # S3 counts both in one order, so merging within the page is merging over all
-        found.sort(key=lambda o: o.url.encode("utf-8", "surrogatepass"))
-        yield from found
+    """Yield one level, by URL, lazily: objects, and common prefixes as objects that do not exist. A long one is fetched in parallel."""
+    for page in listing.Listing(core.scope("list"), prefix.bucket, prefix.key, start_after, delimiter="/").pages():
+        for found in page:
+            if found.size < 0:
+                yield S3Object(prefix.base, f"s3://{prefix.bucket}/{found.key}")
+            else:
+                yield _object(core, prefix, found)
 
 
 def versions(core: Core, prefix: Prefix) -> Iterator[S3Object]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol, SupportsIndex, overload
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex, overload
 
 from s3nb import plain, styled
 from s3nb.errors import ClientClosed, LocalFileNotFound, ObjectNotFound, S3Error, bulk_error
@@ -105,9 +106,10 @@ class S3Object:
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_origin", "_path", "_range", "_size",
+        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_origin", "_path", "_range", "_row", "_size",
         "_storage_class", "_store", "_url", "_verified", "_version_id",
     )  # fmt: skip
+    _row: tuple[Any, ...]
 
     def __init__(
         self,
@@ -143,6 +145,35 @@ class S3Object:
         self._modified = last_modified
         self._storage_class = storage_class
         self._version_id = version_id
+
+    @classmethod
+    def listed(cls, rows: Sequence[tuple[Any, ...]], bucket: str, base: str | None, origin: Any) -> list[S3Object]:
+        """Return the objects of a page of a listing, from rows of key, size, ETag, time, storage class, version.
+
+        Strategy: of a million objects most are asked for name and size and dropped. These are set, and nothing else is, until it is
+        asked for: that takes a third of the time.
+        """
+        start = f"s3://{bucket}/"
+        found = [*map(cls.__new__, repeat(cls, len(rows)))]
+        for one, row in zip(found, rows, strict=True):
+            one._row = row
+            one._url = start + row[0]
+            one._size = row[1]
+            one._base = base
+            one._origin = origin
+            one._store = None
+        return found
+
+    if not TYPE_CHECKING:  # whoever misspells a name is to be told
+
+        def __getattr__(self, name: str) -> Any:
+            """Fill in what `listed` has left for the first look; nothing else comes here."""
+            if name not in _LATER:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self._etag, self._modified, self._storage_class, self._version_id = self._row[2:6]
+            self._data = self._path = self._headers = self._range = self._verified = None
+            self._given = False
+            return getattr(self, name)
 
     def __del__(self) -> None:
         store = self._store
@@ -406,6 +437,13 @@ class S3Object:
 
 _PICKLED = (
     "_base", "_data", "_etag", "_headers", "_modified", "_path", "_range", "_size", "_storage_class", "_url", "_verified", "_version_id",
+)  # fmt: skip
+
+
+_LATER = frozenset(
+    {
+        "_data", "_etag", "_given", "_headers", "_modified", "_path", "_range", "_storage_class", "_verified", "_version_id",
+    }
 )  # fmt: skip
 
 

@@ -427,3 +427,23 @@ def test_a_key_that_is_too_long_says_so_as_a_file_name_does() -> None:
     with pytest.raises(s3nb.InvalidURL) as caught:
         uri.check_key(uri.parse("s3://bucket/" + "k" * 1025))
     assert caught.value.errno == errno.ENAMETOOLONG
+
+
+def test_an_object_of_a_listing_answers_every_question_and_pickles() -> None:
+    rows = [("a/b", 5, "tag", 1.5, "GLACIER", None), ("a/c", 0, None, None, None, "v1")]
+    first, second = S3Object.listed(rows, "box", "s3://box/a/", None)
+    assert (first.url, first.key, first.object_key, first.size, first.exists) == ("s3://box/a/b", "b", "a/b", 5, True)
+    assert (first.etag, first.last_modified, first.storage_class, first.version_id) == ("tag", 1.5, "GLACIER", None)
+    assert (first.path, first.blob, first.downloaded, first.headers, first.range_info) == (
+        None,
+        None,
+        False,
+        None,
+        None,
+    )
+    assert (second.version_id, second.etag, second.has_info, second.verified) == ("v1", None, False, None)
+    for found in S3Object.listed(rows, "box", None, None):  # nobody has looked at it before
+        again = pickle.loads(pickle.dumps(found))
+        assert (again.url, again.etag, again.version_id) == (found.url, found.etag, found.version_id)
+        with pytest.raises(AttributeError, match="sise"):
+            found.sise  # noqa: B018

@@ -111,9 +111,21 @@ def objects(
     limit : int, optional
         No more than so many will be read: nothing is asked for beyond. Not with ``skip``.
     """
-    listing = Listing(scope, bucket, prefix, start_after, skip, limit)
-    for page in listing.pages():
+    for page in pages_ahead(scope, bucket, prefix, start_after=start_after, skip=skip, limit=limit):
         yield from page
+
+
+def pages_ahead(
+    scope: Scope,
+    bucket: str,
+    prefix: str,
+    *,
+    start_after: str = "",
+    skip: Skip | None = None,
+    limit: int | None = None,
+) -> Iterator[list[ListedObject]]:
+    """Yield the same in lists, none empty, as they come."""
+    return Listing(scope, bucket, prefix, start_after, skip, limit).pages()
 
 
 class _Stretch:

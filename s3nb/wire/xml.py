@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
@@ -230,37 +231,38 @@ def _truncated(root: ElementTree.Element) -> bool:
 
 # An object as AWS, radosgw, moto and most others write it, character data without references.
 _ROW = re.compile(
-    r"(<Contents><Key>([^<>&]++)</Key><LastModified>([^<>&]++)</LastModified>"
+    r"<Contents><Key>([^<>&]++)</Key><LastModified>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*+Z)</LastModified>"
     r"<ETag>(?:&quot;|&#34;|\")?+([^<>&\"\s]++)(?:&quot;|&#34;|\")?+</ETag>"
     r"(?:<ChecksumAlgorithm>\w*+</ChecksumAlgorithm>|<ChecksumType>\w*+</ChecksumType>)*+"
     r"<Size>(\d{1,18}+)</Size>(?:<StorageClass>(\w++)</StorageClass>)?+"
-    r"(?:<Owner>(?:<(ID|DisplayName)>[^<>&]*+</\7>)*+</Owner>)?+(?:<Type>\w*+</Type>)?+</Contents>\s*+)",
+    r"(?:<Owner>(?:<ID>[^<>&]*+</ID>|<DisplayName>[^<>&]*+</DisplayName>)*+</Owner>)?+(?:<Type>\w*+</Type>)?+</Contents>\s*+",
     re.ASCII,
 )
+_FIELDS = _ROW.groups + 1  # of `split`: what stands before a row, and its groups
 
 
 def _rows(body: bytes) -> tuple[list[ListedObject], bytes]:
     """Take the objects out of a page whose rows are all of the usual form; return them, keys as they stand, and what is left.
 
-    Strategy: a regular expression reads a row four times as fast as a tree is built of it. It takes all or nothing: one row that is
-    different, or anything between two, and the whole page goes to the parser of XML. So does, always, what is left of the page.
+    Strategy: a regular expression cuts the page into columns, and columns become objects, five times as fast as a tree is built of
+    them. It takes all or nothing: one row that is different, or anything between two, and the whole page goes to the parser
+    of XML. So does, always, what is left of the page.
     """
     begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + 11
-    if begin == -1 or end <= begin or b"<!" in body:
+    rest = body[:begin] + body[end:]
+    if begin == -1 or end <= begin or b"<!" in rest:  # a comment may go around rows; in one, none has room
         return [], body
     try:
-        text = body[begin:end].decode()
-        rows = _ROW.findall(text)
-        if sum([len(row[0]) for row in rows]) != len(text):
+        fields = _ROW.split(body[begin:end].decode())
+        if any(fields[::_FIELDS]):
             return [], body
-        new = tuple.__new__
-        objects = [
-            new(ListedObject, (key, int(size), etag, _time(modified), kind or None, None, True, False))
-            for _, key, modified, etag, size, kind, _ in rows
-        ]
-    except (UnicodeDecodeError, MalformedReply):
+        keys, stamps, etags, sizes, kinds = (fields[n::_FIELDS] for n in range(1, _FIELDS))
+        times = map(datetime.timestamp, map(datetime.fromisoformat, stamps))
+        rows = zip(keys, map(int, sizes), etags, times, kinds, repeat(None), repeat(True), repeat(False))
+        objects: list[ListedObject] = [*map(tuple.__new__, repeat(ListedObject), rows)]
+    except ValueError:  # no UTF-8, no time
         return [], body
-    return objects, body[:begin] + body[end:]
+    return objects, rest
 
 
 def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
@@ -277,8 +279,8 @@ def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
     _check_echo(root, bucket, prefix, decode)
     if objects and not (decode is _as_is or _plain(objects)):
         objects = [o._replace(key=decode(o.key)) for o in objects]
-    for found in objects:
-        if not found[0].startswith(prefix):
+    if not all(map(str.startswith, [found[0] for found in objects], repeat(prefix))):
+        for found in objects:
             _key(found[0], prefix, _as_is)
     prefixes: list[str] = []
     for element in root:
