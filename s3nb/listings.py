@@ -16,6 +16,7 @@ from s3nb.uri import Location, is_s3, parse
 from s3nb.wire import Request
 from s3nb.wire.xml import ListedObject, parse_versions_page
 
+_FEW = 200  # objects made at a time: of more, the collector of garbage would take a look at each
 _BEHIND = "/\U0010ffff"  # behind a folder's name: the last key that can be in it
 
 
@@ -50,7 +51,8 @@ def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | No
     """Yield all objects below a prefix, by key."""
     bucket, key, base = prefix
     for page in listing.pages_ahead(core.scope("list"), bucket, key, start_after=start_after, limit=limit):
-        yield from S3Object.listed(page, bucket, base or None, core)
+        for at in range(0, len(page), _FEW):
+            yield from S3Object.listed(page[at : at + _FEW], bucket, base or None, core)
 
 
 def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:
