@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
@@ -98,6 +98,16 @@ class ResultStore(Protocol):
     def free(self, size: int) -> None: ...
 
 
+class Columns(Protocol):
+    """A page of a listing, a list for each thing that it says (see `s3nb.wire.xml.Rows`)."""
+
+    keys: list[str]
+    sizes: list[int]
+    etags: list[str | None]
+    times: list[float | None]
+    kinds: list[str | None]
+
+
 class S3Object:
     """One object of S3, or one prefix, or the fact that there is none. Made by `S3`, not by users.
 
@@ -106,10 +116,9 @@ class S3Object:
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_origin", "_path", "_range", "_row", "_size",
+        "__weakref__", "_base", "_data", "_etag", "_given", "_headers", "_modified", "_origin", "_path", "_range", "_size",
         "_storage_class", "_store", "_url", "_verified", "_version_id",
     )  # fmt: skip
-    _row: tuple[Any, ...]
 
     def __init__(
         self,
@@ -147,18 +156,20 @@ class S3Object:
         self._version_id = version_id
 
     @classmethod
-    def listed(cls, rows: Sequence[tuple[Any, ...]], bucket: str, base: str | None, origin: Any) -> list[S3Object]:
-        """Return the objects of a page of a listing, from rows of key, size, ETag, time, storage class, version.
+    def listed(cls, rows: Columns, bucket: str, base: str | None, origin: Any) -> list[S3Object]:
+        """Return the objects of a page of a listing.
 
-        Strategy: of a million objects most are asked for name and size and dropped. These are set, and nothing else is, until it is
-        asked for: that takes a third of the time.
+        Strategy: what the page says is set, and nothing else, until it is asked for: that takes a third of the time.
         """
         start = f"s3://{bucket}/"
-        found = [*map(cls.__new__, repeat(cls, len(rows)))]
-        for one, row in zip(found, rows, strict=True):
-            one._row = row
-            one._url = start + row[0]
-            one._size = row[1]
+        found = [*map(cls.__new__, repeat(cls, len(rows.keys)))]
+        columns = zip(found, rows.keys, rows.sizes, rows.etags, rows.times, rows.kinds, strict=True)
+        for one, key, size, etag, modified, kind in columns:
+            one._url = start + key
+            one._size = size
+            one._etag = etag
+            one._modified = modified
+            one._storage_class = kind
             one._base = base
             one._origin = origin
             one._store = None
@@ -170,8 +181,7 @@ class S3Object:
             """Fill in what `listed` has left for the first look; nothing else comes here."""
             if name not in _LATER:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            self._etag, self._modified, self._storage_class, self._version_id = self._row[2:6]
-            self._data = self._path = self._headers = self._range = self._verified = None
+            self._data = self._path = self._headers = self._range = self._verified = self._version_id = None
             self._given = False
             return getattr(self, name)
 
@@ -442,7 +452,7 @@ _PICKLED = (
 
 _LATER = frozenset(
     {
-        "_data", "_etag", "_given", "_headers", "_modified", "_path", "_range", "_storage_class", "_verified", "_version_id",
+        "_data", "_given", "_headers", "_path", "_range", "_verified", "_version_id",
     }
 )  # fmt: skip
 

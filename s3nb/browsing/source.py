@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class Source:
 
     def below(
         self, url: str, progress: Progress | None = None, *, starts: str = "", after: str = "", skip: Skip | None = None
-    ) -> Iterator[list[ListedObject]]:
+    ) -> Iterator[Sequence[ListedObject]]:
         """Yield all objects below a prefix, in order, about a page at a time; many requests at once.
 
         Parameters
@@ -173,7 +173,7 @@ def parent_of(url: str) -> str:
     return f"s3://{bucket}/{key[: key[:-1].rfind('/') + 1]}"
 
 
-def rows_of(found: list[ListedObject], at: int, token: str | None, *, complete: bool | None = None) -> Rows:
+def rows_of(found: Sequence[ListedObject], at: int, token: str | None, *, complete: bool | None = None) -> Rows:
     """Return entries of a listing as columns; names begin at character ``at`` of the keys.
 
     A marker, which has no bytes and the name of the level itself, is no row.

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from operator import itemgetter, lt
 from queue import Empty, SimpleQueue
+from typing import cast
 
 from s3nb.errors import ListError
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.keyspace import KeySpace
 from s3nb.wire import Reply, Request
-from s3nb.wire.xml import ListedObject, ListPage, parse_list_page
+from s3nb.wire.xml import ListedObject, ListPage, Rows, parse_list_page
 
 PAGE = 1000  # keys, S3's limit
 _AT_ONCE = 32  # requests in flight for one listing
@@ -123,9 +124,9 @@ def pages_ahead(
     start_after: str = "",
     skip: Skip | None = None,
     limit: int | None = None,
-) -> Iterator[list[ListedObject]]:
-    """Yield the same in lists, none empty, as they come."""
-    return Listing(scope, bucket, prefix, start_after, skip, limit).pages()
+) -> Iterator[Rows]:
+    """Yield the same page by page, none empty, as they come."""
+    return cast(Iterator[Rows], Listing(scope, bucket, prefix, start_after, skip, limit).pages())
 
 
 class _Stretch:
@@ -138,7 +139,7 @@ class _Stretch:
         self.until = until
         self.first = after
         self.token: str | None = None
-        self.pages: deque[list[ListedObject]] = deque()
+        self.pages: deque[Sequence[ListedObject]] = deque()
         self.count = 0
         self.busy = False  # a request of its own is in flight
         self.over = False
@@ -182,8 +183,8 @@ class Listing:
         # S3 Express knows neither an order of keys nor start-after
         self._orderly = not bucket.endswith("--x-s3")
 
-    def pages(self) -> Iterator[list[ListedObject]]:
-        """Yield lists of objects, none empty."""
+    def pages(self) -> Iterator[Sequence[ListedObject]]:
+        """Yield objects page by page, none empty; as `Rows`, unless it is one level."""
         self._send(self._front)
         try:
             while True:
@@ -307,13 +308,14 @@ class Listing:
                 self._take(stretch, page, after if token is None else "")
 
     def _take(self, stretch: _Stretch, page: ListPage, after: str) -> None:
-        found = page.objects
+        found: Sequence[ListedObject] = page.objects
+        keys = page.objects.keys
         if self._level:
-            found = entries(page)
+            found = level = entries(page)
             # a common prefix is named again when keys in it are behind start-after
-            while found and found[0].key <= after and after.startswith(found[0].key):
-                del found[0]
-        keys = [o.key for o in found]
+            while level and level[0].key <= after and after.startswith(level[0].key):
+                del level[0]
+            keys = [o.key for o in level]
         if self._orderly and not (all(map(lt, keys, keys[1:])) and (not keys or keys[0] > after)):
             self._one_after_the_other()
         if not self._orderly:
@@ -321,7 +323,10 @@ class Listing:
                 return  # a token has come from elsewhere, and goes on where this was to begin
             if after:
                 stretch.floor = after  # start-after may not be known here
-            self._keep(stretch, [o for o in found if o.key > stretch.floor] if stretch.floor else found)
+            if stretch.floor:
+                found = [o for o in found if o.key > stretch.floor]
+                found = found if self._level else Rows.of(found)
+            self._keep(stretch, found)
             stretch.token = page.next_token
             stretch.over = page.next_token is None
             return
@@ -345,7 +350,7 @@ class Listing:
             if taker is None or taker.count or (page.next_token is not None and last <= taker.cursor):
                 return  # this page says nothing of the next stretch, or nothing new
 
-    def _keep(self, stretch: _Stretch, found: list[ListedObject]) -> None:
+    def _keep(self, stretch: _Stretch, found: Sequence[ListedObject]) -> None:
         if found:
             if not stretch.count:
                 stretch.first = found[0].key

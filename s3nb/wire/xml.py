@@ -12,10 +12,10 @@ write a space as ``%20``). Tokens and version ids are not encoded.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
-from typing import NamedTuple
+from typing import NamedTuple, overload
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
@@ -43,10 +43,74 @@ class ListedObject(NamedTuple):
     is_delete_marker: bool = False
 
 
+class Rows(Sequence[ListedObject]):
+    """Objects of a page, in columns: an object is made when it is asked for.
+
+    Strategy: of a long listing a hundred pages are held, and the collector of garbage looks at each tuple of them again and again, but
+    only once at a list of text or numbers.
+    """
+
+    __slots__ = ("etags", "keys", "kinds", "sizes", "times")
+
+    def __init__(
+        self,
+        keys: list[str],
+        sizes: list[int],
+        etags: list[str | None],
+        times: list[float | None],
+        kinds: list[str | None],
+    ) -> None:
+        self.keys = keys
+        self.sizes = sizes
+        self.etags = etags
+        self.times = times
+        self.kinds = kinds
+
+    @classmethod
+    def of(cls, found: Sequence[ListedObject]) -> Rows:
+        """Return objects as rows; what only versions have is left out."""
+        return cls(
+            [o.key for o in found], [o.size for o in found], [o.etag for o in found],
+            [o.last_modified for o in found], [o.storage_class for o in found],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[ListedObject]:
+        rows = zip(
+            self.keys, self.sizes, self.etags, self.times, self.kinds, repeat(None), repeat(True), repeat(False)
+        )  # fmt: skip
+        return map(tuple.__new__, repeat(ListedObject), rows)
+
+    @overload
+    def __getitem__(self, index: int) -> ListedObject: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Rows: ...
+
+    def __getitem__(self, index: int | slice) -> ListedObject | Rows:
+        if isinstance(index, slice):
+            return Rows(
+                self.keys[index], self.sizes[index], self.etags[index], self.times[index], self.kinds[index]
+            )  # fmt: skip
+        return ListedObject(
+            self.keys[index], self.sizes[index], self.etags[index], self.times[index], self.kinds[index]
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (list, Rows)) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 class ListPage(NamedTuple):
     """One page: objects and common prefixes, each ascending by UTF-8 bytes; the token of the next page, if any."""
 
-    objects: list[ListedObject]
+    objects: Rows
     prefixes: list[str]
     next_token: str | None
 
@@ -241,7 +305,7 @@ _ROW = re.compile(
 _FIELDS = _ROW.groups + 1  # of `split`: what stands before a row, and its groups
 
 
-def _rows(body: bytes) -> tuple[list[ListedObject], bytes]:
+def _rows(body: bytes) -> tuple[Rows | None, bytes]:
     """Take the objects out of a page whose rows are all of the usual form; return them, keys as they stand, and what is left.
 
     Strategy: a regular expression cuts the page into columns, and columns become objects, five times as fast as a tree is built of
@@ -250,19 +314,18 @@ def _rows(body: bytes) -> tuple[list[ListedObject], bytes]:
     """
     begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + 11
     rest = body[:begin] + body[end:]
-    if begin == -1 or end <= begin or b"<!" in rest:  # a comment may go around rows; in one, none has room
-        return [], body
+    if begin == -1 or end <= begin or b"<!" in rest or b"<Contents" in rest:  # a comment may go around rows
+        return None, body
     try:
         fields = _ROW.split(body[begin:end].decode())
         if any(fields[::_FIELDS]):
-            return [], body
+            return None, body
         keys, stamps, etags, sizes, kinds = (fields[n::_FIELDS] for n in range(1, _FIELDS))
-        times = map(datetime.timestamp, map(datetime.fromisoformat, stamps))
-        rows = zip(keys, map(int, sizes), etags, times, kinds, repeat(None), repeat(True), repeat(False))
-        objects: list[ListedObject] = [*map(tuple.__new__, repeat(ListedObject), rows)]
+        times: list[float | None] = [*map(datetime.timestamp, map(datetime.fromisoformat, stamps))]
+        rows = Rows(keys, [*map(int, sizes)], etags, times, kinds)
     except ValueError:  # no UTF-8, no time
-        return [], body
-    return objects, rest
+        return None, body
+    return rows, rest
 
 
 def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
@@ -273,15 +336,17 @@ def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
     MalformedReply
         No listing; of another bucket or prefix; keys outside the prefix; a page that goes on without saying where.
     """
-    objects, body = _rows(body)
+    rows, body = _rows(body)
     root = _root(body, "ListBucketResult")
     decode = _decoder(root)
     _check_echo(root, bucket, prefix, decode)
-    if objects and not (decode is _as_is or _plain(objects)):
-        objects = [o._replace(key=decode(o.key)) for o in objects]
-    if not all(map(str.startswith, [found[0] for found in objects], repeat(prefix))):
-        for found in objects:
-            _key(found[0], prefix, _as_is)
+    if rows is not None:
+        if decode is not _as_is and not _plain(rows.keys):
+            rows.keys = [decode(key) for key in rows.keys]
+        if not all(map(str.startswith, rows.keys, repeat(prefix))):
+            for key in rows.keys:
+                _key(key, prefix, _as_is)
+    objects: list[ListedObject] = []
     prefixes: list[str] = []
     for element in root:
         tag = element.tag
@@ -304,12 +369,14 @@ def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
         token = root.findtext("NextContinuationToken")
         if not token:
             raise MalformedReply("the listing goes on, but does not say where")
-    return ListPage(objects, prefixes, token)
+    if rows is None:
+        rows = Rows.of(objects)
+    return ListPage(rows, prefixes, token)
 
 
-def _plain(objects: list[ListedObject]) -> bool:
+def _plain(keys: list[str]) -> bool:
     """Say whether no key is changed by decoding."""
-    text = "".join([o[0] for o in objects])
+    text = "".join(keys)
     return "%" not in text and "+" not in text
 
 
