@@ -340,11 +340,18 @@ class S3:
             for key in keys:
                 if isinstance(key, str):
                     self._at.locate(key)
-                else:
+                elif not isinstance(key, Wanted):
                     self._at.wanted(key)
 
-    def get_recursive(self, keys: Iterable[Any], return_info: bool = False) -> Results:
-        """Get all objects below the given prefixes, each taken as a directory.
+    def get_recursive(
+        self,
+        keys: Iterable[Any],
+        return_info: bool = False,
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
+    ) -> Results:
+        """Get all objects below the given prefixes, each taken as a directory. Listed here, shared as in `get_many`.
 
         Returns
         -------
@@ -361,6 +368,9 @@ class S3:
                         prefix.bucket, found.key, f"s3://{prefix.bucket}/{found.key}", prefix.base, info=return_info
                     )
 
+        options = {"return_info": return_info}
+        if (shared := self._shared("get_many", "get", wanted(), options, processes, executor)) is not None:
+            return shared
         return many.run(core, "get", wanted(), self._getter(False, return_info), self._progress)
 
     def get_all(self, return_info: bool = False) -> Results:
@@ -960,10 +970,18 @@ class S3:
         doomed = (Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys)))
         return many.delete(core, doomed, self._progress)
 
-    def delete_recursive(self, keys: Iterable[Any]) -> Results:
-        """Delete all objects below the given prefixes, each taken as a directory. Returns their URLs."""
+    def delete_recursive(
+        self, keys: Iterable[Any], *, processes: int | bool | None = None, executor: Executor | None = None
+    ) -> Results:
+        """Delete all objects below the given prefixes, each taken as a directory. Listed here, shared as in `get_many`.
+
+        Returns their URLs.
+        """
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in each(keys)]
+        found = (item for prefix in prefixes for item in listings.recursive(core, prefix))
+        if (shared := self._shared("delete_many", "delete", found, {}, processes, executor)) is not None:
+            return shared
         doomed = (
             Doomed(p.bucket, o.key, f"s3://{p.bucket}/{o.key}") for p in prefixes for o in listings.objects(core, p)
         )

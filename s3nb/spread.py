@@ -36,7 +36,7 @@ from s3nb.progress import Progress, Snapshot
 from s3nb.text import visible
 from s3nb.transfer.local import Store
 
-PROTOCOL = 1  # of what travels; another one is another s3nb
+PROTOCOL = 2  # of what travels; another one is another s3nb
 _TRIES = 3  # of a chunk whose worker died
 _SLOTS = 256  # chunks under way at once, at most
 _SLOT = struct.Struct("<6Q")  # done, failed, skipped, retried, bytes, alive

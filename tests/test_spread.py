@@ -101,6 +101,16 @@ def test_many_operations_give_elsewhere_what_they_give_here(client: S3, where: d
     assert client.list_recursive(["new", "copy"]) == []
 
 
+def test_what_is_below_a_prefix_is_got_and_deleted_elsewhere_as_here(client: S3, where: dict[str, Any]) -> None:
+    here, there = client.get_recursive(["k"], True), client.get_recursive(["k"], True, **where)
+    assert [(o.key, o.url, o.blob, o.range_info) for o in there] == [(o.key, o.url, o.blob, o.range_info) for o in here]
+    assert [o.key for o in there] == [key[2:] for key in KEYS]
+    client.put_many([(f"gone/{n}", b"x") for n in range(30)])
+    urls = [o.url for o in client.list_recursive(["gone"])]
+    assert client.delete_recursive(["gone"], **where) == urls
+    assert client.list_recursive(["gone"]) == []
+
+
 def test_large_results_come_back_too(client: S3, where: dict[str, Any]) -> None:
     found = client.get_many(["large", KEYS[1]], **where)
     assert found[0].blob == bytes(1 << 20) + b"end"
