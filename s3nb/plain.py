@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from s3nb.text import plural, size_text, visible
@@ -28,8 +28,8 @@ class Row(NamedTuple):
     Attributes
     ----------
     state : str
-        ``""`` for an object; ``"prefix"``, ``"bucket"``, ``"missing"``, ``"failed"``, or what was done: ``"stored"``, ``"copied"``,
-        ``"deleted"``, ``"done"``.
+        ``""`` for an object; ``"prefix"``, ``"bucket"``, ``"missing"``, ``"failed"``, ``"skipped"``, or what was done: ``"stored"``,
+        ``"copied"``, ``"deleted"``, ``"done"``.
     name : str
         The key, or whatever names it.
     size : int or None
@@ -84,11 +84,18 @@ def row(item: Any, outcome: str = "done") -> Row:
 
 
 def rows(items: Sequence[Any], limit: int) -> list[Row]:
-    """Return the rows of the first ``limit`` results, failures first."""
+    """Return the rows of the first ``limit`` results, failures first, what was left alone last."""
     outcome = _OUTCOMES.get(verb_of(items), "done")
     failed = [x for x in items if isinstance(x, BaseException)]
     fine = (x for x in items if not isinstance(x, BaseException))
-    return [row(x, outcome) for x in islice((y for group in (failed, fine) for y in group), limit)]
+    found = (row(x, outcome) for group in (failed, fine) for x in group)
+    left = (Row("skipped", str(getattr(x, "url", x))) for x in getattr(items, "skipped", ()))
+    return list(islice(chain(found, left), limit))
+
+
+def count(items: Any) -> int:
+    """Return how many rows results have in all: those that were left alone have one, too."""
+    return len(items) + len(getattr(items, "skipped", ()))
 
 
 def verb_of(items: Any) -> str:
@@ -150,7 +157,7 @@ def table(items: Sequence[Any], limit: int = ROWS, width: int | None = None) -> 
         )
         left = [f"... and {len(items) - limit:,} more"] if len(items) > limit else []
         return "\n".join([*lines, *left, summary(items)])
-    return grid(rows(items, limit), len(items), summary(items), width)
+    return grid(rows(items, limit), count(items), summary(items), width)
 
 
 def grid(shown: Sequence[Row], count: int, total: str, width: int | None = None) -> str:

@@ -139,7 +139,7 @@ def table(items: Sequence[Any], limit: int = ROWS) -> Html:
     if plain.are_values(items):
         shown = [(str(n), text) for n, text in plain.values(items, limit)]
         return cells((("", True), ("value", False)), shown, len(items), plain.summary(items))
-    return grid(plain.rows(items, limit), len(items), plain.summary(items))
+    return grid(plain.rows(items, limit), plain.count(items), plain.summary(items))
 
 
 def grid(shown: Sequence[plain.Row], count: int, total: str) -> Html:

@@ -118,6 +118,17 @@ def test_a_sync_shows_what_it_did(formatter: Any) -> None:
     assert "a&lt;b&gt;" in data["text/html"]
 
 
+def test_what_was_left_alone_is_named_last(formatter: Any) -> None:
+    items = Results([S3Object("s3://box", "s3://box/new", size=1)])
+    items.skipped = ["a<b>"] + [f"k{n}" for n in range(100)]
+    data = shown(formatter, items)
+    lines = data["text/plain"].splitlines()
+    assert [line.strip() for line in lines[:2]] == ["1 B  new", "skipped  a<b>"]
+    assert lines[-2:] == ["... and 62 more", "1 object, 1 B, 101 skipped"]
+    assert ">a&lt;b&gt;<" in data["text/html"]
+    assert "and 52 more" in data["text/html"]
+
+
 def test_a_repr_asks_nobody(tmp_path: Path, formatter: Any) -> None:
     wire = MemoryWire({"box": {"k": b"x"}})
     with S3(tmp_path, s3root="s3://box", wire=wire) as s3:
