@@ -86,7 +86,10 @@ def main() -> None:
                     shutil.copy(path, server.folder / path.name)
                     notebook = lab.open(path.name, width=1000, height=1400)
                     run_all(notebook)
-                    pictures(notebook, folder, path.stem)
+                    for dark in (False, True):
+                        notebook.theme(dark)
+                        pictures(notebook, folder, f"{path.stem}-{'dark' if dark else 'light'}")
+                    notebook.theme(False)
                     saved = notebook.save()
                     failed = [
                         "".join(cell["source"])
