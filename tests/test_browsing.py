@@ -20,7 +20,7 @@ from s3nb.browsing.session import Browsing
 from s3nb.browsing.source import Source, parent_of
 from s3nb.browsing.tasks import Tasks
 from s3nb.browsing.tree import Selection, Tree
-from s3nb.errors import AccessDenied, BucketNotFound, ConnectionFailed, CredentialsError
+from s3nb.errors import AccessDenied, BucketNotFound, ConnectionFailed, CredentialsError, LocalFileError
 from s3nb.progress import Progress
 from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer import listing
@@ -766,3 +766,11 @@ def test_trees_of_nothing() -> None:
     assert len(Tree(level)) == 0
     assert Tree(level).rows(0, 10) == []
     assert repr(Selection()) == "<0 URLs>"
+
+
+def test_a_disk_that_is_full_is_told_as_one() -> None:
+    for error in (
+        LocalFileError("s3://b/k: No space left on device", errno=28),
+        OSError(28, "No space left on device"),
+    ):
+        assert problem_of(error).title == "A file on the kernel's machine"

@@ -88,6 +88,6 @@ def problem_of(error: BaseException, url: str = "") -> Problem:
         return Problem("Not an address in S3", "An address looks like s3://bucket/prefix/.", detail)
     if isinstance(error, UnsafeKey):
         return Problem("No safe file name", "Download it under a name of your own: s3.download_to(key, path).", detail)
-    if isinstance(error, (LocalFileError, OSError)) and not isinstance(error, S3Error):
+    if isinstance(error, LocalFileError) or (isinstance(error, OSError) and not isinstance(error, S3Error)):
         return Problem("A file on the kernel's machine", "Check the folder, and the room on the disk.", detail)
     return Problem("That did not work", "Try again.", detail or type(error).__name__)
