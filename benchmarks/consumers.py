@@ -176,6 +176,33 @@ def _torch_read(f: Any) -> bool:
     return bool((torch.load(f)["x"] == torch.arange(1000)).all())
 
 
+class _Rows:
+    """A data set that reads where it is asked to; workers get a copy of the open file, by fork or by pickle."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __len__(self) -> int:
+        return 200
+
+    def __getitem__(self, index: int) -> int:
+        return sum(self.file.pread(index * 500, 500))
+
+
+def _loader_write(f: Any) -> None:
+    f.write(bytes(range(250)) * 400)
+
+
+def _loader_read(f: Any) -> bool:
+    import torch.utils.data
+
+    for how in ("fork", "spawn"):
+        loader = torch.utils.data.DataLoader(_Rows(f), batch_size=20, num_workers=2, multiprocessing_context=how)
+        if [int(n) for batch in loader for n in batch] != [sum(range(250)) * 2] * 200:
+            return False
+    return True
+
+
 CONSUMERS = [
     Consumer("csv", "csv", "w", lambda f: csv.writer(f).writerows([["a", "b"], ["1", "ä"]]),
              lambda f: list(csv.reader(f)) == [["a", "b"], ["1", "ä"]], "r"),
@@ -202,7 +229,8 @@ CONSUMERS = [
     Consumer("soundfile, WAV", "soundfile", "w+b",
              lambda f: importlib.import_module("soundfile").write(f, _sound(), 8000, format="WAV"),
              lambda f: abs(importlib.import_module("soundfile").read(f)[0] - _sound()).max() < 1e-3),
-    Consumer("torch", "torch", "wb", _torch_write, _torch_read),
+    Consumer("torch, save and load", "torch", "wb", _torch_write, _torch_read),
+    Consumer("torch, DataLoader with workers", "torch", "wb", _loader_write, _loader_read),
 ]  # fmt: skip
 
 
