@@ -61,7 +61,7 @@ def cluster(credentials: None) -> Iterator[Any]:
     with (
         dask.config.set({"distributed.admin.tick.interval": "10s", "logging.distributed": "critical"}),
         distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=60,
+            n_workers=3, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=60,
             host="127.0.0.1", worker_dashboard_address=None,
         ) as cluster,
         distributed.Client(cluster) as dask_client,
