@@ -68,6 +68,7 @@ FLOORS = [
     ("files.remote", "files.writer"),
     ("files.reader", "files.text", "files.compress"),
     ("files.spool",),
+    ("files.asking",),
     ("files.opening",),
     ("files",),
     ("fs.where",),

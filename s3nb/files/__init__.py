@@ -1,6 +1,7 @@
 """`open()` for objects in S3: reader, writer, text, modes."""
 
-from s3nb.files.opening import ConditionsIgnoredWarning, open, open_many
+from s3nb.files.asking import ConditionsIgnoredWarning
+from s3nb.files.opening import open, open_many
 from s3nb.files.reader import S3Reader
 from s3nb.files.remote import Stats
 from s3nb.files.spool import S3Spool
