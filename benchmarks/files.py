@@ -664,7 +664,7 @@ def many_at_once(slow: Slow, count: int = 100) -> str:
     return (
         f"{count} files read at once, 8 MiB of each: {time.perf_counter() - start:.1f} s, {total / MIB:.0f} MiB; memory of all "
         f"files at its peak {MEMORY.peak / MIB:.0f} MiB, of a budget of {MEMORY.limit / MIB:.0f} MiB (what a reader waits for is "
-        "always fetched, so that it may be exceeded by a part)."
+        "always fetched, so that it may be exceeded by a part)"
     )
 
 
