@@ -134,6 +134,8 @@ def reach(kept: dict[str, Any], titles: dict[str, str]) -> None:
             for peer, took in rounds.items()
         }
         peers = {peer: figures for peer, figures in middle.items() if peer not in NO_PEERS}
+        if task == "first":  # whoever needs no botocore for credentials and endpoints is another kind
+            peers = {peer: figures for peer, figures in peers.items() if peer == "boto3"}
         if "s3nb" not in middle or not peers:
             continue
         wall, spent = middle["s3nb"]
