@@ -26,6 +26,9 @@ _FIRST = 10.0  # seconds for which somebody waits who may have mistyped the addr
 
 PREVIEW_BYTES = 64 * 1024
 
+# variables that would lead away from a sandbox, or tell it what it need not know
+_IN_THE_WAY = ("AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE", "AWS_SESSION_TOKEN")
+
 Ask = Callable[[str], str]
 """Shows a question and returns the answer."""
 
@@ -169,7 +172,7 @@ class Session:
         for name, value in {**sandbox.client_options, "default_prefix": f"s3://{sandbox.bucket}"}.items():
             self.set(name, value, f"{self.program} sandbox")
         shared.configure(**sandbox.client_options)
-        self._environment = {name: os.environ.get(name) for name in sandbox.environment}
+        self._environment = {name: os.environ.pop(name, None) for name in (*sandbox.environment, *_IN_THE_WAY)}
         os.environ.update(sandbox.environment)
 
     def leave_sandbox(self) -> bool:
@@ -180,12 +183,10 @@ class Session:
         for name in (*sandbox.client_options, "default_prefix"):
             self.set(name, None)
         shared.configure(**dict.fromkeys(sandbox.client_options))
-        for name, value in sandbox.environment.items():
-            if os.environ.get(name) == value:  # else the user has set it meanwhile
-                before = self._environment[name]
-                if before is None:
-                    del os.environ[name]
-                else:
+        for name, before in self._environment.items():
+            if os.environ.get(name) == sandbox.environment.get(name):  # else the user has set it meanwhile
+                os.environ.pop(name, None)
+                if before is not None:
                     os.environ[name] = before
         sandbox.stop()
         return True

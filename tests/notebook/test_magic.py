@@ -215,14 +215,23 @@ def test_everything_in_a_kernel_finds_the_sandbox_and_afterwards_what_there_was(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of mine")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "mine, too")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     run("%s3 sandbox")
     run("from s3nb import S3\nwith S3(s3root='s3://sandbox', progress=False) as s3: text = s3.get('readme.txt').text")
     assert ipython.user_ns["text"].startswith("Welcome")
     assert run("import boto3\nboto3.client('s3').get_object(Bucket='sandbox', Key='readme.txt')['ContentLength']") == 52
     run("import os\nos.environ['AWS_ENDPOINT_URL'] = 'http://new'\n%s3 sandbox --stop")
-    kept = {name: os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")}
-    assert kept == {"AWS_ACCESS_KEY_ID": "mine", "AWS_ENDPOINT_URL": "http://new", "AWS_DEFAULT_REGION": None}
+    kept = {name: value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT") or "mine" in value}
+    assert kept == {
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "of mine",
+        "AWS_SESSION_TOKEN": "mine, too",
+        "AWS_ENDPOINT_URL": "http://new",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+    }
+    assert "AWS_DEFAULT_REGION" not in os.environ
 
 
 def state(shell: Any) -> dict[str, Any]:
