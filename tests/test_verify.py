@@ -16,7 +16,7 @@ from s3nb import S3, BulkError, IntegrityError, S3GetObject, TransferConfig, che
 from s3nb.testing import Fault, MemoryWire
 
 from .conftest import Server
-from .test_faults import LARGE, MIB, QUICK, left_over
+from .test_faults import LARGE, MIB, QUICK, blocks, left_over
 
 KINDS = ["crc64nvme", "crc32c", "crc32", "sha256", "sha1", ""]
 PARTS = (5 * MIB, len(LARGE) - 5 * MIB)
@@ -161,6 +161,27 @@ def test_flips_in_every_upload_are_an_error_with_both_sums(s3: S3, wire: MemoryW
         with pytest.raises(IntegrityError, match=r"S3 has MD5 .*, sent was"):
             s3.put("up", body)
     assert wire.uploads == {}
+
+
+def test_a_flip_is_seen_by_an_md5_though_earlier_parts_had_none(tmp_path: Path) -> None:
+    """MD5s are not made in advance where ETags are none; one that comes all the same is compared."""
+
+    class Opaque(MemoryWire):
+        md5s = False
+
+        def _etag(self, body: bytes, parts: tuple[int, ...] = ()) -> str:
+            return super()._etag(body) if self.md5s and not parts else f"opaque {len(body)}"
+
+    def from_now_on() -> None:
+        wire.md5s = True
+
+    wire = Opaque({"box": {}})
+    body = blocks(39 * MIB)  # 8 parts: the last are sent when replies to the first have come
+    (tmp_path / "file").write_bytes(body)
+    wire.faults += [Fault("UploadPart", times=7), Fault("UploadPart", flip=True, then=from_now_on)]
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, upload_checksum=False)) as s3:
+        s3.put_files([("up", tmp_path / "file")])
+    assert (wire.body("box", "up"), wire.requests("UploadPart")) == (body, 9)
 
 
 def requests_of(wire: MemoryWire, operation: str) -> list[dict[str, str]]:

@@ -72,6 +72,7 @@ class Upload(Sender):
     def __init__(self, core: Core, place: Placed, every: Sequence[tuple[str, str]] = ()) -> None:
         self.core = core
         self.place = place
+        self.md5s = True
         self.scope = core.scope("write")
         self._every = list(every)
         self._checksum = place.checksum_of(core.config)

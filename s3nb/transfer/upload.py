@@ -82,6 +82,8 @@ class Sender(Protocol):
 
     scope: Scope
     place: Placed
+    md5s: bool
+    """The ETags of what is stored may be MD5s: of other encryptions than S3's own, and with some servers, they are none."""
 
     def upload_id(self) -> str:
         """Return the ID of the multipart upload."""
@@ -131,12 +133,14 @@ class PutTask(Task):
 
     __slots__ = (
         "_checksum", "_ended", "_etags", "_head", "_lengths", "_live", "_lock", "_next", "_number", "_of_all", "_opened",
-        "_opening_tries", "_part_size", "_reading", "_resume", "_sent", "_source", "_stored", "_trouble", "_upload_id", "_ways", "place",
+        "_opening_tries", "_part_size", "_reading", "_resume", "_sent", "_source", "_stored", "_trouble", "_upload_id", "_ways", "md5s",
+        "place",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, place: Placed, source: Source, *, resume: bool = False) -> None:
         super().__init__(scope)
         self.place = place
+        self.md5s = True
         self._source = source
         self._resume = resume and isinstance(source, FileSource)  # what it sent before can be compared
         self._stored: dict[int, StoredPart] = {}  # parts that an earlier process has sent
@@ -514,11 +518,12 @@ class PutCall(Call):
         wire, bucket = task.scope.engine.wire, task.place.bucket
         self._compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
         # Nothing that is sent depends on the MD5: of a body in memory it is made while that is on its way (`hash_meanwhile`); of a
-        # small one when there is something to compare it with, as not every ETag is an MD5. Files are read once for all digests.
+        # small one when there is something to compare it with, as not every ETag is an MD5. Files are read once for all digests, as
+        # long as no ETag was seen that is none.
         on_disk = not isinstance(body, (bytes, Held))
         self._md5: str | None = None
         self._hashing = threading.Lock()
-        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=self._compare and on_disk)
+        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=self._compare and on_disk and task.md5s)
         if len(body):
             if isinstance(body, bytes):
                 self.digests.update(body)
@@ -548,7 +553,7 @@ class PutCall(Call):
 
     def hash_meanwhile(self) -> None:
         """Make the digest that the reply will be compared with; by who has submitted the call, and not on the wire's thread."""
-        if self._compare and len(self.body) > _SMALL:
+        if self._compare and self.task.md5s and len(self.body) > _SMALL:
             self._md5_of_body()
 
     def _md5_of_body(self) -> str:
@@ -585,10 +590,11 @@ class PutCall(Call):
         if theirs is not None and theirs != self.checksum:
             raise Again(self._differ(self._sum.upper(), theirs, self.checksum or ""))
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
-        if self._compare and is_md5(reply.headers.peek("etag")):
-            tag = of_etag(reply.headers)
-            md5 = self._md5_of_body()
-            if tag.value and not tag.parts and tag.value != md5:
+        if self._compare:
+            tag = of_etag(reply.headers) if is_md5(reply.headers.peek("etag")) else None
+            if tag is None or not tag.value or tag.parts:
+                self.task.md5s = False  # nor are those of the other parts, most likely: their MD5s are made if they are, after all
+            elif tag.value != (md5 := self._md5_of_body()):
                 raise Again(self._differ("MD5", tag.value, md5))
         return reply
 
