@@ -593,7 +593,9 @@ class PutCall(Call):
         if self._compare:
             tag = of_etag(reply.headers) if is_md5(reply.headers.peek("etag")) else None
             if tag is None or not tag.value or tag.parts:
-                self.task.md5s = False  # nor are those of the other parts, most likely: their MD5s are made if they are, after all
+                self.task.md5s = (
+                    False  # nor are those of the other parts, most likely: their MD5s are made if they are, after all
+                )
             elif tag.value != (md5 := self._md5_of_body()):
                 raise Again(self._differ("MD5", tag.value, md5))
         return reply
