@@ -11,19 +11,20 @@ forked child, in threads, and inside a running loop. The coroutines (``_cat_file
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import Any
 
 from fsspec import register_implementation
 
 from s3nb.files import open as open_file
-from s3nb.fsspec.files import AsyncFile, Deferred
+from s3nb.fsspec.files import AsyncFile, Deferred, DeferredText
 from s3nb.fsspec.looking import NEEDLESS
 from s3nb.fsspec.moving import Moving
 
 __all__ = ["S3nbFileSystem", "register"]
 
-_COMPRESSIONS = {None: None, "infer": "infer", "gzip": "gzip", "bz2": "bz2", "xz": "xz", "zstd": "zstd"}
+_COMPRESSIONS = {
+    None: None, "infer": "infer", "gzip": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz", "zstd": "zstd", "lz4": "lz4",
+}  # fmt: skip
 
 
 class S3nbFileSystem(Moving):
@@ -74,6 +75,11 @@ class S3nbFileSystem(Moving):
             options.pop(name, None)
         autocommit = options.pop("autocommit", not self._intrans)
         if compression not in _COMPRESSIONS:
+            if mode not in ("r", "rt", "rb"):
+                raise ValueError(
+                    f"compression {compression!r} cannot be written by open of a filesystem, which would not close the file "
+                    "below: use fsspec.open, or the library that packs"
+                )
             return super().open(path, mode, compression=compression, autocommit=autocommit, **options)
         options["compression"] = _COMPRESSIONS[compression]
         writes = any(c in mode for c in "wxa+")
@@ -84,13 +90,13 @@ class S3nbFileSystem(Moving):
             return open_file(target, mode, client=self._client, version_id=target.version_id, **options)
         text = {name: options.pop(name, None) for name in ("encoding", "errors", "newline")}
         below = open_file(
-            target, mode.replace("t", "").rstrip("b") + "b", client=self._client, commit="explicit", **options
+            target, mode.replace("t", "").replace("b", "") + "b", client=self._client, commit="explicit", **options
         )
-        deferred = Deferred(below)
+        deferred: Any = Deferred(below)
+        if "b" not in mode:
+            deferred = DeferredText(deferred, **text)
         self.transaction.files.append(deferred)
-        if "b" in mode:
-            return deferred
-        return io.TextIOWrapper(deferred, text["encoding"] or "utf-8", text["errors"], text["newline"] or "\n")
+        return deferred
 
     def _open(self, path: Any, mode: str = "rb", **options: Any) -> Any:
         return self.open(path, mode, **options)

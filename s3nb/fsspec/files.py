@@ -12,6 +12,8 @@ from s3nb.files import S3Writer
 class Deferred(io.BufferedIOBase):
     """A file of a transaction: `close` ends the writing, `commit` makes the object, `discard` does not."""
 
+    pretend_seekable = False  # while a text layer asks whether there is content before
+
     def __init__(self, file: S3Writer) -> None:
         self._file = file
         self._done = False
@@ -31,19 +33,21 @@ class Deferred(io.BufferedIOBase):
         self.close()
 
     def commit(self) -> None:
-        """Make the object."""
+        """Make the object, and close."""
+        self._done = True
         if not self._file.closed:
             self._file.commit()
 
     def discard(self) -> None:
-        """Make no object."""
+        """Make no object, and close."""
+        self._done = True
         self._file.abort()
 
     def writable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
-        return False
+        return self.pretend_seekable
 
     def tell(self) -> int:
         return self._file.tell()
@@ -52,6 +56,33 @@ class Deferred(io.BufferedIOBase):
         if self._done:
             raise ValueError("I/O operation on closed file.")
         return self._file.write(data)
+
+
+class DeferredText(io.TextIOWrapper):
+    """A text file of a transaction: a ``with`` block that fails makes no object, and `commit` leaves out nothing held back here."""
+
+    def __init__(self, file: Deferred, encoding: str | None, errors: str | None, newline: str | None) -> None:
+        file.pretend_seekable = True  # as `S3TextFile` does: else there is no byte order mark
+        try:
+            super().__init__(file, encoding or "utf-8", errors, newline or "\n")
+        finally:
+            file.pretend_seekable = False
+        self._deferred = file
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+    def commit(self) -> None:
+        """Make the object, of all that was written."""
+        if not self.closed:
+            self.flush()
+        self._deferred.commit()
+
+    def discard(self) -> None:
+        """Make no object, and close."""
+        self._deferred.discard()
 
 
 class AsyncFile:

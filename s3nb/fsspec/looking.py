@@ -32,9 +32,9 @@ from s3nb.uri import parse
 
 _SCHEME = re.compile(r"s3(?:nb|a|n)?:(?://|:)", re.IGNORECASE)
 # Arguments of other S3 filesystems that mean nothing here: there is no block size and no cache to choose.
-NEEDLESS = frozenset({"default_block_size", "default_fill_cache", "default_cache_type", "default_cache_options", "cache_regions",
-                       "max_concurrency", "fixed_upload_size", "use_ssl", "block_size", "cache_type", "cache_options", "fill_cache",
-                       "size"})  # fmt: skip
+NEEDLESS = frozenset({"default_block_size", "default_fill_cache", "default_cache_type", "default_cache_options",
+                       "default_cache", "cache_regions", "max_concurrency", "fixed_upload_size", "use_ssl", "block_size",
+                       "cache_type", "cache_options", "fill_cache", "size"})  # fmt: skip
 
 
 class _Kind(type(AsyncFileSystem)):  # type: ignore[misc]  # fsspec is not typed
@@ -323,6 +323,19 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
                     yield facts["name"], facts
                 if entry.is_dir() and (maxdepth is None or depth < maxdepth):
                     todo.append((Spot(entry.bucket, entry.key, entry.path), depth + 1, ""))
+
+    def du(
+        self, path: Any, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **options: Any
+    ) -> Any:
+        """Return the bytes of all files below, as a sum or as a dict. The listing tells them: one LIST per 1,000."""
+        found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **options)
+        sizes = {name: facts["size"] for name, facts in found.items()}
+        if withdirs and self.isdir(path):
+            sizes.setdefault(self._strip_protocol(path), 0)
+        return sum(sizes.values()) if total else sizes
+
+    async def _du(self, path: Any, total: bool = True, maxdepth: int | None = None, **options: Any) -> Any:
+        return await asyncio.to_thread(self.du, path, total, maxdepth, **options)
 
     def glob(self, path: Any, maxdepth: int | None = None, **options: Any) -> Any:
         """Return what matches a pattern, by fsspec's rules. What stands before the first wildcard narrows the listing."""

@@ -55,10 +55,11 @@ class Moving(Looking):
         """Have fsspec expand paths, and keep what it would do with each."""
         todo: list[tuple[Any, ...]] = []
         self._collected.todo = todo
+        self._collected.kinds = {}
         try:
             yield todo
         finally:
-            self._collected.todo = None
+            self._collected.todo = self._collected.kinds = None
 
     def _collect(self, *what: Any) -> bool:
         todo = getattr(self._collected, "todo", None)
@@ -66,6 +67,20 @@ class Moving(Looking):
             return False
         todo.append(what)
         return True
+
+    def glob(self, path: Any, maxdepth: int | None = None, **options: Any) -> Any:
+        kinds = getattr(self._collected, "kinds", None)
+        if kinds is None:
+            return super().glob(path, maxdepth=maxdepth, **options)
+        detail = options.pop("detail", False)
+        found = super().glob(path, maxdepth=maxdepth, detail=True, **options)
+        kinds.update((name, facts["type"]) for name, facts in found.items())
+        return found if detail else list(found)
+
+    def isdir(self, path: Any) -> bool:
+        # fsspec asks it of each path that a pattern matches: the listing has told
+        kind = (getattr(self._collected, "kinds", None) or {}).get(path)
+        return super().isdir(path) if kind is None else kind == "directory"
 
     @staticmethod
     def _settle(verb: str, outcome: list[Any]) -> None:
@@ -126,11 +141,16 @@ class Moving(Looking):
         ``on_error``: raise, return (the error in its place), or omit.
         """
         paths = self.expand_path(path, recursive=recursive)
-        if recursive:
-            paths = [p for p in paths if not self.isdir(p)]
-        if len(paths) == 1 and not isinstance(path, list) and paths[0] == self._strip_protocol(path):
+        single = len(paths) == 1 and not isinstance(path, list) and paths[0] == self._strip_protocol(path)
+        if single and not (recursive and self.isdir(path)):
             return self.cat_file(paths[0], **options)
+        if recursive:
+            paths = [p for p in paths if self._spot(p).names_file]
         found = self._cat_all([(p, None, None) for p in paths])
+        if recursive:
+            folders = set(self._directories([(p,) for p in paths], found))
+            paths = [p for n, p in enumerate(paths) if n not in folders]
+            found = [data for n, data in enumerate(found) if n not in folders]
         if on_error == "raise":
             self._settle("cat", found)
         return {

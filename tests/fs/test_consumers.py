@@ -103,6 +103,7 @@ def test_dask_reads_and_writes_dataframes(place: Place, options: dict[str, Any])
         dd.from_pandas(frame, npartitions=4).to_parquet(place.at("dask/pq"), storage_options=options)
         read = dd.read_parquet(place.at("dask/pq"), storage_options=options)
         assert int(read["n"].sum().compute()) == sum(range(200))
+        assert len(dd.read_parquet(place.at("dask/pq"), storage_options=options)) == 200  # from the footers alone
         dd.from_pandas(frame, npartitions=3).to_csv(place.at("dask/csv/*.csv"), index=False, storage_options=options)
         text = dd.read_csv(place.at("dask/csv/*.csv"), storage_options=options, blocksize=500)
         assert len(text) == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -204,8 +205,30 @@ def test_requests_are_few(counted: tuple[S3nbFileSystem, Counted]) -> None:
     with ours.open("bucket/a/f") as file:
         file.read()
     assert asked(memory) == ["GetObject"]
+    assert (ours.du("bucket/a"), ours.du("bucket/a", total=False)) == (3, {"bucket/a/f": 1, "bucket/a/sub/g": 2})
+    assert asked(memory) == ["ListObjectsV2", "ListObjectsV2"]
     ours.rm("bucket/a", recursive=True)
     assert asked(memory).count("DeleteObjects") == 1
+
+
+def test_of_many_files_it_is_not_asked_of_each_whether_it_is_a_directory(
+    counted: tuple[S3nbFileSystem, Counted], tmp_path: Path
+) -> None:
+    ours, memory = counted
+    for n in range(20):
+        memory.wire.store("bucket", f"many/{n:02}", b"%d" % n)
+    memory.wire.store("bucket", "many/dir/x", b"x")
+    ours.get("bucket/many/*", f"{tmp_path}/")
+    assert sorted(os.listdir(tmp_path)) == [f"{n:02}" for n in range(20)]
+    assert sorted(asked(memory)) == ["GetObject"] * 20 + ["ListObjectsV2"]
+    ours.copy("bucket/many/*", "bucket/copied/")
+    assert asked(memory).count("ListObjectsV2") == 1
+    assert len(ours.ls("bucket/copied")) == 20
+    memory.wire.log.clear()
+    found = ours.cat("bucket/many", recursive=True)
+    assert found == {**{f"bucket/many/{n:02}": b"%d" % n for n in range(20)}, "bucket/many/dir/x": b"x"}
+    assert asked(memory).count("ListObjectsV2") < 6
+    assert ours.cat("bucket/both", recursive=True) == {"bucket/both": b"file", "bucket/both/x": b"x"}
 
 
 def test_listings_are_kept_only_if_asked(memory: Counted) -> None:
@@ -253,6 +276,39 @@ def test_a_transaction_makes_all_objects_or_none(ours: S3nbFileSystem, tree: Pla
     with ours.open(tree.at("t/3"), "wb") as file:
         file.write(b"3")
     assert tree.body("t/3") == b"3"
+
+
+def test_in_a_transaction_text_that_fails_is_no_object_and_none_is_cut_short(ours: S3nbFileSystem, tree: Place) -> None:
+    with ours.transaction:
+        for mode, half in (("w", "half"), ("wb", b"half")):
+            with pytest.raises(RuntimeError), ours.open(tree.at("a/f"), mode) as file:  # noqa: PT012
+                file.write(half)
+                raise RuntimeError
+        open_still = ours.open(tree.at("t/open"), "w")
+        open_still.write("all of it")
+        with ours.open(tree.at("t/mark"), "w", encoding="utf-16") as file:
+            file.write("text")
+        with ours.open(tree.at("t/packed"), "w", compression="gzip") as file:
+            file.write("text")
+    assert (tree.body("a/f"), tree.body("t/open")) == (b"f", b"all of it")
+    assert tree.body("t/mark") == "text".encode("utf-16")
+    assert gzip.decompress(tree.body("t/packed") or b"") == b"text"
+
+
+def test_compressions_of_fsspec_are_read_and_those_that_would_be_lost_are_not_written(
+    ours: S3nbFileSystem, tree: Place
+) -> None:
+    for compression in ("lzma", "lz4", "bz2"):
+        with ours.open(tree.at("packed"), "wb", compression=compression) as file:
+            file.write(b"packed")
+        with ours.open(tree.at("packed"), "rb", compression=compression) as file:
+            assert file.read() == b"packed"
+    with fsspec.core.OpenFile(ours, tree.at("packed.zip"), "wb", compression="zip") as file:
+        file.write(b"zipped")
+    with ours.open(tree.at("packed.zip"), compression="zip") as file:
+        assert file.read() == b"zipped"
+    with pytest.raises(ValueError, match="'zip' cannot be written"):
+        ours.open(tree.at("lost.zip"), "wb", compression="zip")
 
 
 def test_exclusive_creation(ours: S3nbFileSystem, tree: Place) -> None:
