@@ -3,33 +3,30 @@
 Strategy: `socket_action` under a `selectors` loop, so nothing is scanned per event and nothing limits
 descriptors to 1,024. A lane sleeps in `select`; whoever has work for it appends to a deque and, only if the
 lane is asleep, writes one byte to a socket pair. Easy handles are kept by shape (GET, HEAD, PUT of bytes, ...),
-as most options then never change. Headers arrive one call per line: they are collected as bytes, and parsed
-when somebody looks.
+as most options then never change.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
-import select
-import selectors
 import socket
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import CancelledError
 from datetime import datetime
 from typing import Any
 
 import pycurl
 
 from s3nb.config import TransferConfig
-from s3nb.wire import KEPT_BODY, UNSIGNED_PAYLOAD, FileSlice, Headers, Pending, Reply, Request, Sink, Wire, WireError
+from s3nb.wire import UNSIGNED_PAYLOAD, FileSlice, Headers, Pending, Reply, Request, Sink, Wire, WireError
 from s3nb.wire.aws import Account, Endpoint
+from s3nb.wire.exchange import Exchange, Slot
+from s3nb.wire.forms import Form
+from s3nb.wire.poll import Poll
 from s3nb.wire.signing import EMPTY_SHA256, Keys, Signer, encode_key, encode_query
 
 _RECEIVE_BUFFER = 512 * 1024  # CURL_MAX_READ_SIZE is far above; larger ones gained nothing measurable
@@ -52,290 +49,7 @@ _KINDS = {
     pycurl.E_SSL_ISSUER_ERROR: "tls",
 }
 
-_PENDING, _FINISHED, _CANCELLED = "pending", "finished", "cancelled"
-_log = logging.getLogger(__name__)
-_first_waiter = threading.Lock()
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-
-
-class _Poll:
-    """Readiness of many descriptors. Where there is epoll it is used bare: a descriptor comes and goes with every
-    exchange, and `selectors` takes several times as long for that.
-    """
-
-    def __init__(self) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
-        self._selector = None if self._epoll is not None else selectors.DefaultSelector()
-
-    def set(self, fd: int, read: bool, write: bool, known: bool) -> None:
-        """Watch a descriptor, or change what it is watched for."""
-        if self._epoll is not None:
-            mask = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
-            (self._epoll.modify if known else self._epoll.register)(fd, mask)
-        elif self._selector is not None:
-            mask = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
-            (self._selector.modify if known else self._selector.register)(fd, mask)
-
-    def drop(self, fd: int) -> None:
-        """Watch a descriptor no more."""
-        with contextlib.suppress(FileNotFoundError, KeyError):  # closed before we were told
-            (self._epoll or self._selector).unregister(fd)  # type: ignore[union-attr]
-
-    def wait(self, timeout: float | None) -> list[tuple[int, bool, bool]]:
-        """Return ``(descriptor, readable, writable)``; trouble on a descriptor counts as both."""
-        if self._epoll is not None:
-            events = self._epoll.poll(timeout)
-            return [(fd, bool(mask & ~select.EPOLLOUT), bool(mask & ~select.EPOLLIN)) for fd, mask in events]
-        assert self._selector is not None
-        ready = self._selector.select(timeout)
-        return [(key.fd, bool(m & selectors.EVENT_READ), bool(m & selectors.EVENT_WRITE)) for key, m in ready]
-
-    def close(self) -> None:
-        (self._epoll or self._selector).close()  # type: ignore[union-attr]
-
-
-class _Exchange:
-    """What `CurlWire.send` returns, and all the lane needs to make one exchange.
-
-    It has the manners of a `concurrent.futures.Future`, without a condition, a lock and two lists of its own: one is made for
-    every small object, and nobody waits for it but tests. Strategy: the state is set before callbacks and waiters are
-    looked for, and these look at the state after they have put themselves down; so one of the two always sees the other.
-
-    ``cancel`` only asks: the lane lets go of body and sink first, and then it is cancelled.
-    """
-
-    __slots__ = (
-        "_callbacks",
-        "_error",
-        "_reply",
-        "_state",
-        "_waiting",
-        "dropped",
-        "lane",
-        "redirected",
-        "request",
-        "sink",
-        "slot",
-    )
-
-    def __init__(self, lane: _Lane, request: Request, sink: Sink | None) -> None:
-        self.lane = lane
-        self.request = request
-        self.sink = sink
-        self.slot: _Slot | None = None
-        self.dropped = False
-        self.redirected = False
-        self._state = _PENDING
-        self._reply: Reply | None = None
-        self._error: BaseException | None = None
-        self._callbacks: list[Callable[[Any], object]] = []
-        self._waiting: threading.Event | None = None
-
-    def done(self) -> bool:
-        return self._state is not _PENDING
-
-    def cancelled(self) -> bool:
-        return self._state is _CANCELLED
-
-    def cancel(self) -> bool:
-        if self._state is not _PENDING:
-            return self._state is _CANCELLED
-        self.dropped = True
-        self.lane.post(self)
-        return True
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        if self._state is _PENDING:
-            self._wait(timeout)
-        if self._state is _CANCELLED:
-            raise CancelledError
-        return self._error
-
-    def result(self, timeout: float | None = None) -> Reply:
-        error = self.exception(timeout)
-        if error is not None:
-            raise error
-        assert self._reply is not None
-        return self._reply
-
-    def _wait(self, timeout: float | None) -> None:
-        with _first_waiter:
-            if self._waiting is None:
-                self._waiting = threading.Event()
-        if self._state is _PENDING and not self._waiting.wait(timeout):
-            raise TimeoutError
-
-    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        self._callbacks.append(callback)
-        if self._state is not _PENDING:
-            self._settle()
-
-    # -- the lane's side ------------------------------------------------------------------
-
-    def set_result(self, reply: Reply) -> None:
-        self._reply = reply
-        self._state = _FINISHED
-        self._settle()
-
-    def set_exception(self, error: BaseException) -> None:
-        self._error = error
-        self._state = _FINISHED
-        self._settle()
-
-    def finish_cancel(self) -> None:
-        if self._state is _PENDING:
-            self._state = _CANCELLED
-            self._settle()
-
-    def _settle(self) -> None:
-        callbacks = self._callbacks
-        while callbacks:  # each is taken out by one thread
-            try:
-                callback = callbacks.pop(0)
-            except IndexError:
-                break
-            try:
-                callback(self)
-            except Exception:
-                _log.exception("a callback of a request failed")
-        if self._waiting is not None:
-            self._waiting.set()
-
-
-class _Slot:
-    """An easy handle of one shape, and the state of the exchange it is making."""
-
-    __slots__ = (
-        "easy", "error", "exchange", "fault", "head", "heard", "lines", "offset", "pieces", "shape", "silence", "size", "stopped",
-        "write",
-    )  # fmt: skip
-
-    def __init__(self, shape: str) -> None:
-        self.shape = shape
-        self.easy = pycurl.Curl()
-        self.easy.slot = self
-        self.silence = 0.0  # seconds that this one may be silent, if not the usual
-        self.heard = 0.0  # when it was not
-        self.exchange: _Exchange | None = None
-        self.lines: list[bytes] = []
-        self.pieces: list[bytes] = []
-        self.write: Callable[[bytes], object] | None = None
-        self.head: tuple[int, Headers] | None = None
-        self.error: BaseException | None = None
-        self.fault = "sink"
-        self.stopped = False
-        self.offset = 0
-        self.size = 0
-
-    # Callbacks from libcurl. An exception in one of them would be printed and lost: it is kept instead.
-
-    def on_body(self, data: bytes) -> int | None:
-        write = self.write
-        try:
-            if self.exchange.dropped:  # type: ignore[union-attr]
-                return 0
-            if write is None:
-                write = self.write = self._open_body()
-            if write(data) is not False:
-                return None
-            self.stopped = True
-        except BaseException as exc:
-            self.error = exc
-        return 0  # fewer bytes than were given: libcurl ends the transfer
-
-    def _open_body(self) -> Callable[[bytes], object]:
-        assert self.exchange is not None
-        sink = self.exchange.sink
-        status, headers = self.head = self._head()  # getinfo is not allowed here
-        if not 200 <= status < 300:
-            return self._keep_some
-        if sink is None:
-            return self._hear if self.silence else self.pieces.append
-        if not sink.begin(status, headers):
-            return _refuse
-        return sink.write
-
-    def _hear(self, data: bytes) -> None:
-        self.pieces.append(data)
-        self.heard = time.monotonic()
-
-    def _keep_some(self, data: bytes) -> None:
-        if self.size < KEPT_BODY:
-            self.pieces.append(data[: KEPT_BODY - self.size])
-            self.size += len(data)
-
-    def _head(self) -> tuple[int, Headers]:
-        """Return status and headers of the last head: a 100 Continue or a proxy's reply may have come before, trailers after."""
-        lines = self.lines
-        raw = b"".join(lines)
-        if raw.find(b"\r\n\r\n") < len(raw) - 4:
-            heads = [at for at, line in enumerate(lines) if line.startswith(b"HTTP/")]
-            lines = lines[heads[-1] :] if heads else lines
-            raw = b"".join(lines)
-        status = int(lines[0].split(None, 2)[1]) if lines else 0  # libcurl has checked the line
-        return status, Headers(raw)
-
-    def on_read(self, size: int) -> Any:
-        assert self.exchange is not None
-        body = self.exchange.request.body
-        assert isinstance(body, FileSlice)
-        try:
-            data = body.read_at(self.offset, size)
-        except BaseException as exc:
-            self.error = exc
-            self.fault = "source"
-            return pycurl.READFUNC_ABORT
-        self.offset += len(data)
-        body.sent = self.offset
-        return data
-
-    def on_seek(self, offset: int, origin: int) -> Any:
-        if origin != 0:
-            return pycurl.SEEKFUNC_FAIL
-        self.offset = offset
-        return pycurl.SEEKFUNC_OK
-
-
-class _Form:
-    """The headers of a request, but for the signature, as libcurl takes them; and what is to sign it."""
-
-    __slots__ = ("_start", "lines", "signed")
-
-    def __init__(
-        self, request: Request, payload: str, endpoint: Endpoint, keys: Keys | None, signer: Signer, now: datetime
-    ) -> None:
-        headers = request.headers
-        self.lines: list[str | bytes] = []
-        if request.method not in ("GET", "HEAD"):
-            self.lines = ["Expect:"]
-            if not any(name.lower() == "content-type" for name, _ in headers):
-                self.lines.append("Content-Type:")  # else libcurl calls it a form
-        self.lines += [_line(name, value) for name, value in headers]
-        self.signed = None if keys is None else signer.prepare(endpoint.host, headers, payload, keys, now)
-        if self.signed is not None:
-            self.lines += [_line(name, value) for name, value in self.signed.added]
-            self._start = _line("Authorization", self.signed.credential)
-
-    def authorization(self, method: str, path: str, query: str) -> str | bytes:
-        """Return the header that holds the signature."""
-        assert self.signed is not None
-        signature = self.signed.signature(method, path, query)
-        start = self._start
-        return start + signature if isinstance(start, str) else start + signature.encode()
-
-
-def _line(name: str, value: str) -> str | bytes:
-    """Return a header for libcurl, to which an empty value is written ``name;``.
-
-    Raises
-    ------
-    ValueError
-        The value would end the line, and begin another.
-    """
-    if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError(f"a line break or NUL in the value of the header {name}")
-    line = f"{name}: {value}" if value.strip() else f"{name};"
-    return line if line.isascii() else line.encode()
 
 
 def _whole(seconds: float) -> int:
@@ -343,31 +57,27 @@ def _whole(seconds: float) -> int:
     return max(1, round(seconds))
 
 
-def _refuse(_: bytes) -> bool:
-    return False
-
-
 class _Lane:
     """One thread, one multi handle, any number of exchanges."""
 
     def __init__(self, wire: CurlWire, number: int) -> None:
         self._wire = wire
-        self._inbox: deque[_Exchange] = deque()
+        self._inbox: deque[Exchange] = deque()
         self._closing = False
         self._asleep = False
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._live: set[_Exchange] = set()
-        self._patient: set[_Slot] = set()
-        self._idle: dict[str, list[_Slot]] = {}
-        self._forms: dict[tuple[object, ...], _Form] = {}  # of this second
+        self._live: set[Exchange] = set()
+        self._patient: set[Slot] = set()
+        self._idle: dict[str, list[Slot]] = {}
+        self._forms: dict[tuple[object, ...], Form] = {}  # of this second
         self._second: datetime | None = None
         self._keys: Keys | None = None
         self._due: float | None = None
         self._watched: set[int] = set()
         self._sockets: dict[int, socket.socket | None] = {}  # by number, which libcurl uses again and again
-        self._poll = _Poll()
+        self._poll = Poll()
         self._bell = self._reader.fileno()
         self._poll.set(self._bell, True, False, False)
         self._multi = pycurl.CurlMulti()
@@ -380,7 +90,7 @@ class _Lane:
 
     # -- called from any thread -----------------------------------------------------------
 
-    def post(self, exchange: _Exchange) -> None:
+    def post(self, exchange: Exchange) -> None:
         """Hand over an exchange to be started, or one that was marked as dropped."""
         self._inbox.append(exchange)
         if self._asleep:
@@ -469,11 +179,11 @@ class _Lane:
             elif not exchange.done():
                 self._start(exchange)
 
-    def _drop(self, exchange: _Exchange) -> None:
+    def _drop(self, exchange: Exchange) -> None:
         self._let_go(exchange)
         exchange.finish_cancel()
 
-    def _let_go(self, exchange: _Exchange) -> None:
+    def _let_go(self, exchange: Exchange) -> None:
         slot = exchange.slot
         if slot is not None:
             self._patient.discard(slot)
@@ -482,7 +192,7 @@ class _Lane:
             exchange.slot = None
         self._live.discard(exchange)
 
-    def _start(self, exchange: _Exchange) -> None:
+    def _start(self, exchange: Exchange) -> None:
         try:
             slot = self._prepare(exchange)
         except BaseException as exc:
@@ -504,7 +214,7 @@ class _Lane:
             if not queued:
                 return
 
-    def _finish(self, slot: _Slot, code: int, text: str) -> None:
+    def _finish(self, slot: Slot, code: int, text: str) -> None:
         exchange = slot.exchange
         assert exchange is not None
         self._multi.remove_handle(slot.easy)
@@ -518,7 +228,7 @@ class _Lane:
             return
         error = slot.error
         if error is None and (code == 0 or slot.stopped):
-            status, headers = slot.head or slot._head()
+            status, headers = slot.head or slot.read_head()
             if not slot.pieces:
                 body = b""
             else:
@@ -547,13 +257,13 @@ class _Lane:
             return
         exchange.set_result(Reply(status, headers, body, stopped))
 
-    def _moved(self, exchange: _Exchange, headers: Headers) -> bool:
+    def _moved(self, exchange: Exchange, headers: Headers) -> bool:
         """Say whether the reply names another region for the bucket, which is then remembered."""
         region = headers.get("x-amz-bucket-region")
         bucket = exchange.request.bucket
         return bool(region and bucket and self._wire.account.move(bucket, region))
 
-    def _release(self, slot: _Slot) -> None:
+    def _release(self, slot: Slot) -> None:
         slot.exchange = None
         slot.write = None
         slot.error = None
@@ -592,7 +302,7 @@ class _Lane:
 
     # -- a request becomes options -------------------------------------------------------------
 
-    def _prepare(self, exchange: _Exchange) -> _Slot:
+    def _prepare(self, exchange: Exchange) -> Slot:
         request = exchange.request
         wire = self._wire
         endpoint = wire.account.endpoint(request.bucket)
@@ -636,7 +346,7 @@ class _Lane:
         slot.exchange = exchange
         return slot
 
-    def _form(self, endpoint: Endpoint, request: Request, payload: str) -> _Form:
+    def _form(self, endpoint: Endpoint, request: Request, payload: str) -> Form:
         """Return what this request has in common with others of the same second; most differ in nothing but the key."""
         account = self._wire.account
         keys = account.credentials()
@@ -649,13 +359,13 @@ class _Lane:
         shared = type(request.headers) is tuple and request.body is None
         form = self._forms.get(own) if shared else None
         if form is None:
-            form = _Form(request, payload, endpoint, keys, self._wire.signer(endpoint), now)
+            form = Form(request, payload, endpoint, keys, self._wire.signer(endpoint), now)
             if shared and len(self._forms) < _FORMS:
                 self._forms[own] = form
         return form
 
-    def _make(self, shape: str) -> _Slot:
-        slot = _Slot(shape)
+    def _make(self, shape: str) -> Slot:
+        slot = Slot(shape)
         easy = slot.easy
         self._wire.configure(easy)
         easy.setopt(pycurl.WRITEFUNCTION, slot.on_body)
@@ -732,7 +442,7 @@ class CurlWire(Wire):
         lane = self._lanes[number]
         if lane is None or self._pid != os.getpid():
             lane = self._lane(number)
-        exchange = _Exchange(lane, request, sink)
+        exchange = Exchange(lane, request, sink)
         lane.post(exchange)
         if self._closed and not exchange.done():
             # close() may have missed it: whoever of us two comes second settles it
