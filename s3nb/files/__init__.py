@@ -3,8 +3,8 @@
 from s3nb.files.asking import ConditionsIgnoredWarning
 from s3nb.files.opening import open, open_many
 from s3nb.files.reader import S3Reader
-from s3nb.files.remote import Stats
 from s3nb.files.spool import S3Spool
+from s3nb.files.stats import Stats
 from s3nb.files.text import BytesInTextModeWarning, S3TextFile
 from s3nb.files.writer import S3Writer
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from s3nb.files import plan
 from s3nb.files.kinds import BinaryFile
-from s3nb.files.remote import Remote, Stats
+from s3nb.files.remote import Remote
+from s3nb.files.stats import Stats
 from s3nb.text import size_text, visible
 from s3nb.wire import Headers
 

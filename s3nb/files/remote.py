@@ -4,9 +4,6 @@ Strategy. What is in memory, or on its way, is a sorted map of disjoint *segment
 planned against the map (`s3nb.files.plan`): holes become segments, and then the reader waits for the bytes it needs, not
 for segments to be complete. The wire's thread only appends the pieces that come; they are copied once, when they are
 read. Large reads have segments of their own that are in no map: their bytes go straight to where the reader wants them.
-
-The first reply pins the version: every later request carries its ETag, and every reply is compared with it here as
-well, as some servers ignore the condition.
 """
 
 from __future__ import annotations
@@ -14,109 +11,32 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
 
-from s3nb.checksum import SIZE, expected, of_etag, whole
+from s3nb.checksum import expected, of_etag
 from s3nb.core import Core
-from s3nb.errors import ClientClosed, IntegrityError, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.files import hints, plan
 from s3nb.files.budget import MEMORY
-from s3nb.files.plan import Access, Link, Range
-from s3nb.files.proof import Proof, Told, comparable, summable
+from s3nb.files.get import NEVER, Get, Opened, Segment
+from s3nb.files.plan import Access, Range
+from s3nb.files.proof import Proof, comparable
+from s3nb.files.proving import Proving
+from s3nb.files.stats import Stats
 from s3nb.ranges import KIB, MIB, parse_content_range
-from s3nb.text import visible
-from s3nb.transfer.attempt import Again, Call, Engine, Scope
-from s3nb.transfer.fetch import WITH_CHECKSUM
-from s3nb.wire import Headers, Reply, Request, Sink
+from s3nb.transfer.attempt import Again
+from s3nb.wire import Headers
 
 _SLICE = 0.2  # seconds between looks of a waiting reader: at Ctrl-C, and at requests that do not begin
-_NEVER = 1 << 62
-_NO_MD5 = " (if the ETags of this server are no MD5s: TransferConfig(verify=False))"
-_PARTS_ASKED = 100  # parts whose length is asked for before bytes are said to be wrong
 _PARTS = re.compile(r'-([1-9][0-9]{0,4})"?\Z')  # the end of an ETag that tells how many
-_DOUBTS = 3  # times that an object is fetched if its bytes are not those of its digest
 _SEVERED = MIB  # bytes still to come that are worth a new connection
 _OPENING_SEVERED = 512 * KIB
 
-_links: weakref.WeakKeyDictionary[Engine, Link] = weakref.WeakKeyDictionary()
 
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What reading a file has cost so far.
-
-    Attributes
-    ----------
-    requests : int
-        GETs that were sent, those sent again included.
-    received : int
-        Bytes that came.
-    served : int
-        Bytes that the reader was given.
-    wasted : int
-        Bytes that came, were dropped, and were neither given to the reader nor lay between bytes that were.
-    hits, misses : int
-        Reads that found all in memory, and others.
-    stalls : int
-        Reads that waited for bytes that had been asked for ahead.
-    resumed, hedged : int
-        GETs that went on after a broken connection; that were sent beside one which did not begin.
-    window : int
-        Bytes kept ahead of the position now.
-    held : int
-        Bytes in memory, or on their way there.
-    jumps : int
-        Reads that did not go on where the last one had ended.
-    """
-
-    requests: int = 0
-    received: int = 0
-    served: int = 0
-    wasted: int = 0
-    hits: int = 0
-    misses: int = 0
-    stalls: int = 0
-    resumed: int = 0
-    hedged: int = 0
-    window: int = 0
-    held: int = 0
-    jumps: int = 0
-
-
-class Segment:
-    """Bytes ``[start, stop)`` of the object, of which those before ``at`` are there.
-
-    ``into`` is where they go instead of ``pieces``; its first byte is the segment's.
-    """
-
-    __slots__ = ("ahead", "at", "calls", "ends", "error", "into", "lock", "need", "origin", "pieces", "reached", "stalled", "start",
-                 "stop", "used", "winner")  # fmt: skip
-
-    def __init__(self, start: int, stop: int, *, ahead: bool = False, into: memoryview | None = None) -> None:
-        self.start = self.at = self.origin = start
-        self.stop = stop
-        self.ahead = ahead  # nobody waited for it when it was asked for
-        self.into = into
-        self.pieces: list[bytes] = []
-        self.ends: list[int] = []
-        self.error: BaseException | None = None
-        self.calls: list[_Get] = []
-        self.winner: _Get | None = None
-        self.need = _NEVER  # position that a reader waits for
-        self.reached = start  # furthest position that was read
-        self.stalled = False
-        self.used = 0
-        self.lock = threading.Lock()
-
-
-class Remote:
+class Remote(Opened):
     """One object, opened for reading by any number of threads.
 
     Parameters
@@ -151,39 +71,23 @@ class Remote:
         least: int = 0,
         every: Sequence[tuple[str, str]] = (),
     ) -> None:
-        self.core = core
-        self.bucket = bucket
-        self.key = key
+        super().__init__(core, bucket, key, version_id, etag, size, every)
         self.tail = access == "tail"
         self.access = Access("auto" if self.tail else access)
-        self.size = size
-        self.etag = etag
-        self.version_id = version_id
-        self.pinned: str | None = version_id
         self.pin = pin
-        self.headers: Headers | None = None
         self.least = least
-        self.every = every
-        self.guarded = True  # the server takes If-Match
-        self.closed = False
         self.error: BaseException | None = None  # why it could not be opened
-        self.opened = threading.Event()
         self._lock = threading.RLock()  # a finaliser may close the file in the middle of anything
         self._arrived = threading.Condition()
         self._segments: list[Segment] = []
         self._edge = 0  # end of what was asked for ahead
         self._whole = False
         self._waits = 0  # small reads elsewhere that had to wait for a round trip
-        self.verified: str | None = None  # by which digest the whole object was found to be right
-        self._doubts = 0
-        self._proof: Proof | None = None
+        self._proving: Proving | None = None
         self._hints: hints.Columns | None = None
         self._hinted = not (self.tail and key.lower().endswith(".parquet"))
         self._uses = 0
-        self._scope: Scope | None = None
-        self._link: Link = Link()
-        self.requests = self.received = self.served = self.wasted = 0
-        self.hits = self.misses = self.stalls = self.resumed = self.hedged = 0
+        self.served = self.wasted = self.hits = self.misses = self.stalls = self.hedged = 0
         _alive.add(self)
 
     # -- opening ------------------------------------------------------------------------------------
@@ -200,7 +104,7 @@ class Remote:
             kind, stop = "head", plan.OPENING
             if MEMORY.held + stop > MEMORY.limit:
                 stop = plan.TAIL
-        self._ready()
+        self.ready()
         segment = Segment(0, stop)
         MEMORY.take(stop, forced=True)
         self._segments.append(segment)
@@ -218,35 +122,35 @@ class Remote:
                 self._hedge(segment)
         if self.error is not None:
             self.close()
-            raise self._translated(self.error)
+            raise self.translated(self.error)
 
-    def head(self, get: _Get, status: int, headers: Headers) -> None:
+    def head(self, get: Get, status: int, headers: Headers) -> None:
         """Take the head of the opening reply (on the wire's thread)."""
         segment = get.segment
         found = parse_content_range(headers.get("content-range")) if status == 206 else None
         if found is not None:
             start, stop, total = found
             if total is None:
-                raise self._wrong("the reply does not say how large the object is")
+                raise self.wrong("the reply does not say how large the object is")
             wanted = (max(0, total - plan.TAIL), total) if get.kind == "tail" else (0, min(segment.stop, total))
             if (start, stop) != wanted:
-                raise Again(self._wrong(f"asked for bytes {wanted[0]}-{wanted[1] - 1}, got {start}-{stop - 1}"))
+                raise Again(self.wrong(f"asked for bytes {wanted[0]}-{wanted[1] - 1}, got {start}-{stop - 1}"))
         elif status == 206:
-            raise Again(self._wrong("a partial reply does not say which part it is"))
+            raise Again(self.wrong("a partial reply does not say which part it is"))
         else:
             length = headers.get("content-length")
             if length is None or not length.isdigit():
-                raise self._wrong("the reply does not say how large the object is")
+                raise self.wrong("the reply does not say how large the object is")
             start, total = 0, int(length)
             stop = total if total <= plan.IN_MEMORY else min(total, plan.OPENING)
             get.unranged = True
         etag = headers.get("etag")
         self.check(etag)
         if self.size is not None and self.size != total:
-            raise self._changed(f"it has {total} bytes, not {self.size}")
+            raise self.changed(f"it has {total} bytes, not {self.size}")
         with self._lock:
             if self.closed:
-                raise self._wrong("the file was closed while it was being opened")
+                raise self.wrong("the file was closed while it was being opened")
             MEMORY.take(stop - start - (segment.stop - segment.start), forced=True)
             segment.start = segment.at = segment.origin = segment.reached = start
             segment.stop = stop
@@ -264,7 +168,8 @@ class Remote:
             if status == 206 and told.kind != "etag" and headers.get("x-amz-checksum-type") != "FULL_OBJECT":
                 told = of_etag(headers)  # it may be the sum of the range
             count = _PARTS.search(etag or "")
-            self._proof = Proof(total, told if comparable(told, total) else None, int(count[1]) if count else 0)
+            proof = Proof(total, told if comparable(told, total) else None, int(count[1]) if count else 0)
+            self._proving = Proving(self, proof)
         self.opened.set()
 
     def empty(self, headers: Headers) -> None:
@@ -280,146 +185,23 @@ class Remote:
         self.error = error
         self.opened.set()
 
-    def check(self, etag: str | None) -> None:
-        """Compare a reply's ETag with the pinned one."""
-        if self.etag is not None and etag is not None and etag != self.etag:
-            raise self._changed("another version answers")
-
-    def _changed(self, text: str) -> ObjectChanged:
-        return ObjectChanged(
-            f"{self._where}: the object was replaced while it was being read: {text}",
-            bucket=self.bucket, key=self.key, operation="GetObject",
-        )  # fmt: skip
-
-    def _wrong(self, text: str) -> IntegrityError:
-        return IntegrityError(f"{self._where}: {text}", bucket=self.bucket, key=self.key, operation="GetObject")
-
-    def verify(self, segment: Segment, last: bytes) -> None:
-        """Compare a whole object with its digest, before the last piece of it is there for a reader.
-
-        If it is not the same, all is fetched once more, unless some of it was given to a reader already.
-        """
-        if self.headers is None or not self.core.config.verify:
-            return
-        want = expected(self.headers)
-        if want is SIZE or want.parts:
-            return
-        found = whole(want, [*segment.pieces, last])
-        if found == want.value:
-            self.verified = want.kind
-            return
-        error = self._wrong(f"the bytes that came have {want.kind} {found}, S3 says {visible(want.value, 80)}"
-                            + (_NO_MD5 if want.kind == "etag" else ""))  # fmt: skip
-        self._doubts += 1
-        if segment.reached > segment.start or self._doubts >= _DOUBTS:
-            raise error
-        segment.pieces.clear()
-        segment.ends.clear()
-        segment.at = segment.start
-        raise Again(error)
-
     def prepare(self, start: int, stop: int) -> None:
         """Ask S3 for the sum of all bytes, if somebody who has read all of them so far wants those up to ``stop``."""
-        proof = self._proof
-        if proof is None or start > proof.at or not proof.due(stop):
-            return
-        scope = self._ready()
-        pinned = () if self.pinned is None else (("versionId", self.pinned),)
-        told: Future[Told] = Future()
-        proof.asked = told
-        heads: dict[str, Headers] = {}
-        waiting = ["whole", "part"] if proof.count else ["whole"]
-
-        def answered(which: str, done: Future[Headers]) -> None:
-            if done.exception() is None and done.result().get("etag") == self.etag:
-                heads[which] = done.result()
-            with self._arrived:
-                waiting.remove(which)
-                if waiting:
-                    return
-            told.set_result(_told(heads))
-
-        for which in tuple(waiting):
-            self.requests += 1
-            query = (*pinned, ("partNumber", "1")) if which == "part" else pinned
-            headers = (*WITH_CHECKSUM, *self.every) if which == "whole" else self.every
-            request = Request("HeadObject", "HEAD", self.bucket, self.key, query=query, headers=headers)
-            asked = scope.engine.request(scope, request, lambda reply: reply.headers)
-            asked.add_done_callback(partial(answered, which))
+        proving = self._proving
+        if proving is not None:
+            proving.prepare(start, stop)
 
     def prove(self, start: int, data: bytes | memoryview) -> None:
         """Take bytes at ``start`` that are about to be given out; raise if with them the object is not the one in S3."""
-        proof = self._proof
-        if proof is None:
-            return
-        if proof.error is not None:
-            raise proof.error
-        if not proof.add(start, data) or not proof.able:
-            self._unproved()
-        elif proof.at == proof.size:
-            self._judge(proof)
-
-    def _judge(self, proof: Proof) -> None:
-        proof.hear(wait=True)
-        want = proof.want
-        if want is None or not proof.able:
-            self._unproved()
-            return
-        found = proof.found()
-        if found != want.value:
-            if proof.length and not self._alike(want.parts, proof.length):
-                self._unproved()  # cut elsewhere than the parts were
-                return
-            proof.error = self._wrong(
-                f"{want.kind} of what was read is {found}, S3 has {visible(want.value, 80)}: what was read before is not to be "
-                "trusted either" + (_NO_MD5 if want.kind == "etag" else "")
-            )
-            raise proof.error
-        self.verified = want.kind
-        self._unproved()
-
-    def _alike(self, count: int, length: int) -> bool:
-        """Ask S3 whether the parts of the object, but for the last, all have this length."""
-        scope = self._ready()
-        for number in range(2, min(count, _PARTS_ASKED)):
-            query = (("partNumber", str(number)), *(() if self.pinned is None else (("versionId", self.pinned),)))
-            request = Request("HeadObject", "HEAD", self.bucket, self.key, query=query, headers=self.every)
-            self.requests += 1
-            try:
-                headers = self.core.wait(scope.engine.request(scope, request, lambda reply: reply.headers), scope)
-            except S3Error:
-                continue
-            if headers.get("content-length") != str(length):
-                return False
-        return True
-
-    def _unproved(self) -> None:
-        """Compare no more."""
-        proof, self._proof = self._proof, None
-        if proof is not None:
-            proof.release()
-
-    @property
-    def _where(self) -> str:
-        return visible(f"s3://{self.bucket}/{self.key}")
+        proving = self._proving
+        if proving is not None:
+            proving.prove(start, data)
 
     # -- requests -----------------------------------------------------------------------------------------
 
-    def _ready(self) -> Scope:
-        """Return the scope to send requests in; made anew after a fork. Says so if the client was closed."""
-        engine = self.core.engine
-        scope = self._scope
-        if scope is None or scope.engine is not engine:
-            scope = self._scope = self.core.scope("read")
-            link = _links.get(engine)
-            if link is None:
-                link = _links[engine] = Link()
-            self._link = link
-        return scope
-
     def _send(self, segment: Segment, kind: str = "") -> None:
-        scope = self._ready()
-        get = _Get(self, segment, scope, kind)
+        scope = self.ready()
+        get = Get(self, segment, scope, kind)
         segment.calls.append(get)
         scope.engine.submit(get)
 
@@ -433,7 +215,7 @@ class Remote:
             self.hedged += 1
             self._send(segment, calls[0].kind)
 
-    def ended(self, get: _Get, error: BaseException | None) -> None:
+    def ended(self, get: Get, error: BaseException | None) -> None:
         """Note the end of a request (on the wire's thread)."""
         segment = get.segment
         if get in segment.calls:
@@ -447,10 +229,6 @@ class Remote:
         """Wake readers: what one of them waits for has come."""
         with self._arrived:
             self._arrived.notify_all()
-
-    def link(self) -> Link:
-        """Return what is known of the way to this endpoint."""
-        return self._link
 
     # -- the map (all with the lock held) --------------------------------------------------------------------
 
@@ -594,7 +372,7 @@ class Remote:
         ``note``: the read is one of the file's position, and tells how the file is read.
         """
         access, size = self.access, self.size or 0
-        self._ready()
+        self.ready()
         with self._lock:
             missing = self._holes(start, stop)
             if note:
@@ -698,7 +476,7 @@ class Remote:
             with self._arrived:
                 segment.need = upto if segment.need <= segment.at else min(segment.need, upto)
                 if segment.at >= min(upto, segment.stop) or segment.error is not None:
-                    segment.need = _NEVER
+                    segment.need = NEVER
                     break
                 self._arrived.wait(_SLICE)
             if segment.at < upto and segment.error is None:
@@ -711,28 +489,18 @@ class Remote:
                 if segment.start == segment.stop and segment in self._segments:
                     self._segments.remove(segment)
             if not isinstance(error, CancelledError):  # else by a jump of another thread: it is asked for again
-                raise self._translated(error)
+                raise self.translated(error)
 
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-
-    def _translated(self, error: BaseException) -> BaseException:
-        """Return what a reader is told of a request's failure."""
-        if isinstance(error, PreconditionFailed) and not isinstance(error, ObjectChanged):
-            changed = self._changed("it has another ETag")
-            changed.__cause__ = error
-            return changed
-        if isinstance(error, CancelledError):
-            return ClientClosed(f"{self._where}: the request was cancelled", bucket=self.bucket, key=self.key)
-        return error
 
     def fill(self, targets: Sequence[tuple[memoryview, int]], *, note: bool = False) -> None:
         """Fill buffers with the bytes at their offsets, many requests at a time; what is in memory is copied from there.
 
         All bytes must be there in the object.
         """
-        self._ready()
+        self.ready()
         direct: deque[Segment] = deque()
         held: list[tuple[memoryview, int, int]] = []
         for buffer, start in targets:
@@ -769,7 +537,7 @@ class Remote:
                 for segment in running:
                     if segment.error is not None:
                         self._check_open()
-                        raise self._translated(segment.error)
+                        raise self.translated(segment.error)
                 while direct and len(running) < plan.WAYS:
                     running.append(direct.popleft())
                     self._send(running[-1])
@@ -823,7 +591,9 @@ class Remote:
         """Stop what runs and forget what is there. May be called twice."""
         with self._lock:
             self.closed = True
-            self._unproved()
+            proving, self._proving = self._proving, None
+            if proving is not None:
+                proving.end()
             for segment in list(self._segments):
                 self._drop(segment)
         self.notify()
@@ -833,7 +603,9 @@ class Remote:
         self._lock = threading.RLock()
         self._arrived = threading.Condition()
         self._scope = None
-        self._unproved()  # the answer may be on its way to the parent
+        proving, self._proving = self._proving, None
+        if proving is not None:
+            proving.end()  # the answer may be on its way to the parent
         for segment in list(self._segments):
             segment.lock = threading.Lock()
             segment.calls, segment.winner, segment.error = [], None, None
@@ -844,167 +616,12 @@ class Remote:
                     self._segments.remove(segment)
 
 
-def _told(heads: Mapping[str, Headers]) -> Told:
-    """Return what the heads of an object, and of its first part, say that can be compared."""
-    want = SIZE if "whole" not in heads else expected(heads["whole"])
-    if summable(want):
-        length = heads["part"].get("content-length") or "" if "part" in heads else ""
-        return want, int(length) if length.isdigit() else 0
-    return (want if comparable(want, 0) and want.kind != "etag" else SIZE), 0
-
-
 def _start(segment: Segment) -> int:
     return segment.start
 
 
 def _used(segment: Segment) -> int:
     return segment.used
-
-
-class _Get(Call):
-    """One GET for one segment; goes on from where it was cut. Its own sink.
-
-    ``kind`` is ``"head"`` or ``"tail"`` for the opening request, before its reply has come.
-    """
-
-    __slots__ = ("_first", "_second", "began", "guarding", "kind", "remote", "segment", "skip", "unranged")
-
-    def __init__(self, remote: Remote, segment: Segment, scope: Scope, kind: str) -> None:
-        super().__init__(scope)
-        self.remote = remote
-        self.segment = segment
-        self.kind = kind
-        self.began = False
-        self.unranged = False  # the server sends everything, whatever it is asked for
-        self.skip = 0
-        self.guarding = False
-        self._first = 0.0  # when the first piece came
-        self._second = -1  # where the second begins
-
-    @property
-    def _opening(self) -> bool:
-        return bool(self.kind) and not self.remote.opened.is_set()
-
-    def make(self) -> tuple[Request, Sink | None]:
-        remote, segment = self.remote, self.segment
-        remote.requests += 1
-        remote.link().requests += 1
-        if self.tries > 1 and segment.at > segment.origin:
-            remote.resumed += 1
-        self._second = -1
-        if self._opening and self.kind == "tail":
-            asked = f"bytes=-{plan.TAIL}"
-        else:
-            asked = f"bytes={segment.at}-{segment.stop - 1}"
-        headers = [("Range", asked), *remote.every]
-        self.guarding = remote.pinned is None and remote.etag is not None and remote.guarded
-        if self.guarding and remote.etag is not None:
-            headers.append(("If-Match", remote.etag))
-        query = () if remote.pinned is None else (("versionId", remote.pinned),)
-        bulk = segment.stop - segment.at >= 256 * KIB and not self._opening
-        return Request("GetObject", "GET", remote.bucket, remote.key, query=query, headers=headers, bulk=bulk), self
-
-    # the sink
-
-    def begin(self, status: int, headers: Headers) -> bool:
-        segment, remote = self.segment, self.remote
-        self._first = time.monotonic()
-        remote.link().first_byte(self._first - self._sent_at)
-        with segment.lock:
-            if segment.winner not in (None, self) or remote.closed:
-                return False
-            segment.winner = self
-        self.began = True
-        self.skip = 0
-        if self._opening:
-            remote.head(self, status, headers)
-        else:
-            remote.check(headers.get("etag"))
-            found = parse_content_range(headers.get("content-range"))
-            if status == 206:
-                if found is None or found[:2] != (segment.at, segment.stop):
-                    got = "another part" if found is None else f"bytes {found[0]}-{found[1] - 1}"
-                    raise Again(remote._wrong(f"asked for bytes {segment.at}-{segment.stop - 1}, got {got}"))
-                if found[2] is not None and found[2] != remote.size:
-                    raise remote._changed(f"it has {found[2]} bytes, not {remote.size}")
-            else:
-                self.unranged = True
-                self.skip = segment.at
-        for other in list(segment.calls):
-            if other is not self:
-                other.cancel()
-        return True
-
-    def write(self, data: bytes) -> object:
-        segment = self.segment
-        if self.skip:
-            dropped = min(self.skip, len(data))
-            self.skip -= dropped
-            data = data[dropped:]
-            if not data:
-                return None
-        with segment.lock:
-            if segment.winner is not self:
-                return False
-            room = segment.stop - segment.at
-            if len(data) > room:
-                if not self.unranged:
-                    raise self.remote._wrong(f"more came than the bytes {segment.start}-{segment.stop - 1}")
-                data = data[:room]
-            end = segment.at + len(data)
-            if end == segment.stop and segment.start == 0 and end == self.remote.size and segment.into is None:
-                self.remote.verify(segment, data)
-            if segment.into is not None:
-                segment.into[segment.at - segment.origin : end - segment.origin] = data
-            else:
-                segment.pieces.append(data)
-                segment.ends.append(end)
-            segment.at = end
-        if self._second < 0:
-            self._second, self._first = end, time.monotonic()  # of the first piece, no time is known
-        self.remote.received += len(data)
-        if end >= segment.need or end == segment.stop:
-            self.remote.notify()
-        return None if end < segment.stop or not self.unranged else False
-
-    # the call
-
-    def accept(self, reply: Reply) -> Reply:
-        segment, remote = self.segment, self.remote
-        if segment.winner is self:
-            if self._opening and remote.size is None:
-                raise remote._wrong("the reply has no head")
-            if segment.at < segment.stop:
-                raise Again(remote._wrong(f"the reply ended at byte {segment.at} of {segment.stop}"))
-            self.measure()
-        return reply
-
-    def measure(self) -> None:
-        """Tell the link how fast bytes came."""
-        if self._second >= 0:
-            self.remote.link().moved(self.segment.at - self._second, time.monotonic() - self._first)
-            self._second = self.segment.at  # not twice
-
-    def refused(self, error: S3Error, reply: Reply) -> bool:
-        if self._opening and self.kind == "tail" and error.status in (400, 405, 416, 501):
-            # the object is shorter than that, or the server knows no such ranges (rclone; Ceph of old)
-            self.kind = "head"
-            self.segment.stop = plan.TAIL
-            return True
-        if self._opening and error.status == 416:
-            self.remote.empty(reply.headers)
-        if error.status in (400, 501) and error.code == "NotImplemented" and self.guarding:
-            self.remote.guarded = False  # every ETag is compared here in any case
-            return True
-        return False
-
-    def done(self, result: Reply) -> None:
-        self.remote.ended(self, None)
-
-    def failed(self, error: BaseException) -> None:
-        if self._opening and not [c for c in self.segment.calls if c is not self]:
-            self.remote.refused(error)
-        self.remote.ended(self, error)
 
 
 _alive: weakref.WeakSet[Remote] = weakref.WeakSet()
