@@ -15,11 +15,14 @@ from collections import OrderedDict
 from typing import Any
 
 from s3nb.client import S3
+from s3nb.config import TransferConfig
 from s3nb.core import mocked
 from s3nb.text import Masked
 
 OPTIONS = ("profile", "region", "endpoint_url", "anonymous", "role", "session", "engine", "config", "client_params",
            "session_vars")  # fmt: skip
+# Whoever opens a file waits for it: where nothing has ever answered, the address is wrong more often than a server is late.
+_CONFIG = TransferConfig(first_patience=5.0)
 _KEPT = 32  # clients; those beyond live on as long as somebody holds them
 
 _lock = threading.Lock()
@@ -61,6 +64,7 @@ def client(**options: Any) -> S3:
         key = (tuple((name, _identity(asked[name])) for name in sorted(asked)), _environment(), mocked())
         found = _clients.get(key)
         if found is None or found._core.closed:
+            asked.setdefault("config", _CONFIG)
             found = _clients[key] = S3(tmproot=tempfile.gettempdir(), progress=False, **asked)
             if len(_clients) > _KEPT:
                 _clients.popitem(last=False)

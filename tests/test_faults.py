@@ -149,6 +149,30 @@ def test_an_address_where_nothing_ever_answered_is_given_up_early_and_named(wire
         assert s3.get("small").blob == b"hello"
 
 
+def test_who_comes_after_somebody_has_waited_in_vain_waits_no_more(
+    wire: MemoryWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_IN_VAIN", 0.0)
+    wire.faults.append(Fault(wire="connect", times=None))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, first_patience=0.02)) as s3:
+        for tries in (None, 1, 1):
+            wire.log.clear()
+            with pytest.raises(ConnectionFailed):
+                s3.get("small")
+            assert tries is None or len(wire.log) == tries
+        wire.faults.clear()
+        assert s3.get("small").blob == b"hello"
+
+
+def test_where_nobody_has_ever_answered_silence_is_not_borne_ten_times(wire: MemoryWire, tmp_path: Path) -> None:
+    wire.faults.append(Fault(wire="timeout", times=None))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, attempts=10, first_patience=1e-9)) as s3:
+        with pytest.raises(RequestTimeout) as caught:
+            s3.get("small")
+        assert len(wire.log) == 3
+        assert "is the endpoint right?" in caught.value.__notes__[-1]
+
+
 def test_throttled_operations_send_fewer_at_once(s3: S3, wire: MemoryWire) -> None:
     before = s3._core.engine.pace.limit
     wire.faults.append(Fault("GetObject", status=503, code="SlowDown", times=1, per_key=True, key="k[0-9]$"))

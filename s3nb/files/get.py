@@ -225,6 +225,14 @@ class Get(Call):
     def _opening(self) -> bool:
         return bool(self.kind) and not self.remote.opened.is_set()
 
+    def silent(self, seconds: float) -> bool:
+        """Say whether it is under way for so long, and no reply has begun. What waits for another try is not slow, but refused."""
+        return self._exchange is not None and not self.began and self.age >= seconds
+
+    def share_patience(self, other: Get) -> None:
+        """Give up when the other does: what is sent beside it is no reason to wait longer."""
+        self._began, self.tries = other._began, other.tries
+
     def make(self) -> tuple[Request, Sink | None]:
         remote, segment = self.remote, self.segment
         remote.requests += 1

@@ -199,21 +199,21 @@ class Remote(Opened):
 
     # -- requests -----------------------------------------------------------------------------------------
 
-    def _send(self, segment: Segment, kind: str = "") -> None:
+    def _send(self, segment: Segment, kind: str = "", beside: Get | None = None) -> None:
         scope = self.ready()
         get = Get(self, segment, scope, kind)
+        if beside is not None:
+            get.share_patience(beside)
         segment.calls.append(get)
         scope.engine.submit(get)
 
     def _hedge(self, segment: Segment) -> None:
         """Send a request once more, beside the first, if that has not begun for longer than is usual."""
-        calls, link = segment.calls, self._link
-        if len(calls) != 1 or calls[0].began or not calls[0].tries or calls[0].age < link.patience:
-            return
-        if link.may_hedge():
+        calls, link = list(segment.calls), self._link
+        if len(calls) == 1 and calls[0].silent(link.patience) and link.may_hedge():
             link.hedges += 1
             self.hedged += 1
-            self._send(segment, calls[0].kind)
+            self._send(segment, calls[0].kind, calls[0])
 
     def ended(self, get: Get, error: BaseException | None) -> None:
         """Note the end of a request (on the wire's thread)."""

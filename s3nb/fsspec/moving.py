@@ -140,10 +140,17 @@ class Moving(Looking):
 
         ``on_error``: raise, return (the error in its place), or omit.
         """
+        if on_error not in ("raise", "return", "omit"):
+            raise ValueError(f"on_error must be 'raise', 'return' or 'omit', not {on_error!r}")
         paths = self.expand_path(path, recursive=recursive)
         single = len(paths) == 1 and not isinstance(path, list) and paths[0] == self._strip_protocol(path)
         if single and not (recursive and self.isdir(path)):
-            return self.cat_file(paths[0], **options)
+            try:
+                return self.cat_file(paths[0], **options)
+            except S3Error as error:
+                if on_error == "return":
+                    return error
+                raise
         if recursive:
             paths = [p for p in paths if self._spot(p).names_file]
         found = self._cat_all([(p, None, None) for p in paths])
@@ -162,12 +169,20 @@ class Moving(Looking):
     def _cat_all(self, pieces: list[tuple[Any, int | None, int | None]]) -> list[Any]:
         """Return the bytes of many slices, errors in their places."""
         out: list[Any] = [b""] * len(pieces)
-        wanted = [(n, self._wanted(*piece)) for n, piece in enumerate(pieces)]
+        wanted: list[tuple[int, Wanted]] = []
+        for n, piece in enumerate(pieces):
+            try:
+                want = self._wanted(*piece)
+            except S3Error as error:  # a bucket's name, say
+                out[n] = error
+            else:
+                if want is not None:
+                    wanted.append((n, want))
 
         def make(scope: Scope, item: tuple[int, Any]) -> Task:
             return GetTask(scope, item[1], self._store)
 
-        for (n, _), found in self._run("get", (w for w in wanted if w[1] is not None), make):
+        for (n, _), found in self._run("get", wanted, make):
             out[n] = (
                 b"" if isinstance(found, InvalidRange) else found if isinstance(found, Exception) else _bytes(found)
             )

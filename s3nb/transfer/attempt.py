@@ -49,7 +49,12 @@ from s3nb.wire.xml import MalformedReply, parse_error
 _log = logging.getLogger("s3nb")
 _DNS_TRIES = 3
 _MALFORMED_TRIES = 5
-_WHERE = "nothing has answered there yet: is the endpoint right? (endpoint_url=, --endpoint-url, AWS_ENDPOINT_URL)"
+_SILENT_TRIES = 3  # of a request that nobody takes, where nobody ever has, once first_patience is over
+_IN_VAIN = 1.0  # seconds for which a refusal is waited out where that was done before, and nothing has answered yet
+_WHERE = (
+    "nothing has answered there yet: is the endpoint right? "
+    "(endpoint_url=, for fsspec in storage_options; --endpoint-url; AWS_ENDPOINT_URL)"
+)
 _SILENT, _SAID_AGAIN = (
     5.0,
     20.0,
@@ -247,6 +252,7 @@ class Engine:
         self._helpers = 0  # threads of the pool that do them
         self._closed = False
         self._answered = False  # ever, whatever it was
+        self._in_vain = False  # somebody has waited for a first answer until patience was over
         self._said = -_SAID_AGAIN  # when it was last said that nothing answers
         self._pumping = False
         self._thread = threading.local()  # what each is starting
@@ -527,8 +533,11 @@ class Engine:
         waited = time.monotonic() - call._began
         config = self.config
         limit = config.patience
-        if wire == "connect" and not self._answered:
+        first = wire in ("connect", "timeout") and not self._answered
+        if first:
             limit = min(config.first_patience, limit)
+            if self._in_vain:
+                limit = min(limit, _IN_VAIN)
         if throttled:
             more = call.tries < config.attempts or waited < config.patience
         elif wire in ("connect", "descriptors"):
@@ -541,13 +550,16 @@ class Engine:
             )  # a page of some proxy's, rather than a passing fault
         elif wire == "tls":
             more = call.tries < 2
+        elif first:
+            more = call.tries < (config.attempts if waited < limit else min(_SILENT_TRIES, config.attempts))
         else:
             more = call.tries < config.attempts
         if not more or waited >= config.deadline or call.dropped:
             if call.tries > 1:
                 error.add_note(f"given up after {call.tries} tries in {waited:.1f} s")
-            if wire in ("connect", "dns", "tls") and not self._answered:
+            if wire in ("connect", "dns", "tls", "timeout") and not self._answered:
                 error.add_note(_WHERE)
+                self._in_vain |= first and not call.dropped
             self.settle(call, CancelledError() if call.dropped else error)
             return
         if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited and not call.scope.progress.quiet:

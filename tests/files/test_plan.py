@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3nb import session
+from s3nb import TransferConfig, session
 from s3nb.files import plan
 from s3nb.files.budget import Budget
 from s3nb.files.plan import Access, Link
@@ -196,6 +196,17 @@ def test_defaults_are_set_and_taken_back() -> None:
         session.configure(nonsense=1)
     with pytest.raises(TypeError, match="nonsense"):
         session.client(nonsense=1)
+
+
+def test_who_opens_files_waits_five_seconds_for_a_first_answer_unless_told_otherwise() -> None:
+    assert session.client(endpoint_url="http://127.0.0.1:9")._config == TransferConfig(first_patience=5.0)
+    patient = TransferConfig(first_patience=40.0)
+    assert session.client(endpoint_url="http://127.0.0.1:9", config=patient)._config is patient
+    session.configure(config=patient)
+    try:
+        assert session.client(endpoint_url="http://127.0.0.1:9")._config is patient
+    finally:
+        session.configure(config=None)
 
 
 def test_no_secret_is_in_the_keys_of_the_cache() -> None:

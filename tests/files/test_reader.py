@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import s3nb
 from s3nb import ObjectChanged, open
-from s3nb.files import plan
+from s3nb.files import plan, remote
 from s3nb.files.budget import MEMORY
 from s3nb.testing import Fault
 
@@ -526,6 +526,17 @@ def test_a_request_that_does_not_begin_is_sent_again_beside(memory: Make, monkey
         assert f.read(10) == BLOB[5 * MIB :][:10]
         assert f.stats().hedged == 1
     hold.set()
+
+
+def test_what_is_sent_beside_prolongs_no_patience(memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan.Link, "patience", 0.0)
+    monkeypatch.setattr(plan.Link, "may_hedge", lambda _: True)
+    monkeypatch.setattr(remote, "_SLICE", 0.001)
+    m = memory({"k": b"there in the end"})
+    m.wire.faults.append(Fault(wire="timeout", times=40))  # a request has four tries
+    with pytest.raises(TimeoutError):
+        m.open("k")
+    assert len(m.wire.log) <= 4 + 3 + 2 + 1
 
 
 @pytest.mark.parametrize(

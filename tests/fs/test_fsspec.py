@@ -18,6 +18,7 @@ import fsspec.tests.abstract as abstract
 import pytest
 
 import s3nb
+from s3nb.errors import InvalidURL, IsADirectory, ObjectNotFound
 from s3nb.fsspec import S3nbFileSystem, register
 from s3nb.testing import Fault
 
@@ -175,6 +176,29 @@ def test_bytes_and_their_slices(ours: S3nbFileSystem, tree: Place) -> None:
     with pytest.raises(FileNotFoundError):
         ours.cat_ranges([tree.at("nothing")], 0, 1, on_error="raise")
     assert ours.cat([url, tree.at("nothing")], on_error="omit") == {f"{tree.bucket}/digits": data}
+
+
+def test_cat_gives_the_error_in_the_place_of_whatever_cannot_be_read(ours: S3nbFileSystem, tree: Place) -> None:
+    url, bucket, missing = tree.at("a/f"), tree.bucket, "no-such-bucket-of-ours"
+    found = ours.cat([url, bucket, missing, "x"], on_error="return")
+    assert found.pop(f"{bucket}/a/f") == b"f"
+    assert {name: type(error) for name, error in found.items()} == {
+        bucket: IsADirectory,
+        missing: ObjectNotFound,
+        "x": InvalidURL,
+    }
+    assert ours.cat([url, bucket, missing, "x"], on_error="omit") == {f"{bucket}/a/f": b"f"}
+    with pytest.raises(IsADirectoryError):
+        ours.cat([bucket])
+    assert isinstance(ours.cat(bucket, on_error="return"), IsADirectoryError)
+    assert isinstance(ours.cat(tree.at("nothing"), on_error="return"), FileNotFoundError)
+    for on_error in ("raise", "omit"):
+        with pytest.raises(FileNotFoundError):
+            ours.cat(tree.at("nothing"), on_error=on_error)
+    data, error = ours.cat_ranges([url, bucket], 0, 1)
+    assert (data, type(error)) == (b"f", IsADirectory)
+    with pytest.raises(ValueError, match="on_error"):
+        ours.cat([url], on_error="ignore")
 
 
 def test_slices_close_together_are_one_request(counted: tuple[S3nbFileSystem, Counted]) -> None:
