@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
@@ -104,7 +105,7 @@ class Columns(Protocol):
     keys: list[str]
     sizes: list[int]
     etags: list[str | None]
-    times: list[float | None]
+    stamps: list[datetime | None]
     kinds: list[str | None]
 
 
@@ -133,7 +134,7 @@ class S3Object:
         given: bool = False,
         store: ResultStore | None = None,
         etag: str | None = None,
-        last_modified: float | None = None,
+        last_modified: float | datetime | None = None,
         storage_class: str | None = None,
         version_id: str | None = None,
         verified: str | None = None,
@@ -163,7 +164,7 @@ class S3Object:
         """
         start = f"s3://{bucket}/"
         found = [*map(cls.__new__, repeat(cls, len(rows.keys)))]
-        columns = zip(found, rows.keys, rows.sizes, rows.etags, rows.times, rows.kinds, strict=True)
+        columns = zip(found, rows.keys, rows.sizes, rows.etags, rows.stamps, rows.kinds, strict=True)
         for one, key, size, etag, modified, kind in columns:
             one._url = start + key
             one._size = size
@@ -392,14 +393,18 @@ class S3Object:
     @property
     def last_modified(self) -> float | None:
         """Unix time; None if not known."""
-        if self._modified is None:
+        known = self._modified
+        if known is None:
             value = self._header("last-modified")
-            if value is not None:
-                try:
-                    self._modified = parsedate_to_datetime(value).timestamp()
-                except ValueError:
-                    return None
-        return self._modified
+            if value is None:
+                return None
+            try:
+                known = parsedate_to_datetime(value)
+            except ValueError:
+                return None
+        if isinstance(known, datetime):  # what takes longer than the rest of a listing is done when somebody looks
+            known = self._modified = known.timestamp()
+        return known
 
     @property
     def etag(self) -> str | None:
@@ -440,6 +445,7 @@ class S3Object:
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: getattr(self, name) for name in _PICKLED}
         state["_headers"] = None if self._headers is None else dict(self._headers)
+        state["_modified"] = self.last_modified
         if self._data is None:
             state["_path"] = self.path  # the file is shared from now on
         return _restore, (state,)

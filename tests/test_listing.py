@@ -256,10 +256,12 @@ def test_evenly_spread_keys_are_cut_where_they_are_thought_to_be() -> None:
 
 # -- pages read fast are pages read right ----------------------------------------------------------
 
-NAMES = st.text(st.sampled_from("ab/%+ é&<>\"'"), min_size=1, max_size=8).map(written)
+NAMES = st.text(st.sampled_from("ab/%+ é&<>\"'"), min_size=1, max_size=8).map(written) | st.sampled_from(
+    ["a]]>b", "a]b", "a>b", "a\rb", "a\tb", "a\nb", "a\x01b", "\ufffe", "year%3D2026/%C3%A9", "%0A", "%C3", "%", "+", "%253D", "&bad;"]
+)  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     rows=st.lists(
         st.builds(
@@ -270,17 +272,22 @@ NAMES = st.text(st.sampled_from("ab/%+ é&<>\"'"), min_size=1, max_size=8).map(w
                 else a_row(key, size=size, etag=ETAG, modified=modified, extra=extra)
             ),
             NAMES,
-            st.sampled_from(["0", "5368709120", "x", "-1", "", " 7 "]),
-            st.sampled_from([f"&quot;{ETAG}&quot;", f'"{ETAG}-3"', ETAG, "", "&#34;a&#34;", "a b"]),
+            st.sampled_from(["0", "5368709120", "x", "-1", "", " 7 ", "9" * 20, "0" * 21, "1_0", "١", "+1"]),
+            st.sampled_from([f"&quot;{ETAG}&quot;", f'"{ETAG}-3"', ETAG, "", "&#34;a&#34;", "a b", "&quot;a", '"a"\n"b"', "&quot;&quot;",
+                             '""a""', "&quot;&amp;&quot;", " a ", "a\x01", 'W/"a"']),
             st.sampled_from(["2024-05-06T07:08:09.000Z", "2024-05-06T07:08:09Z", "2024-13-06T07:08:09Z", "now",
-                             "2024-05-06T07:08:09.123Z"]),
-            st.sampled_from(["<StorageClass>STANDARD</StorageClass>", "", "<Owner><ID>1</ID></Owner>", "<Type>Normal</Type>"]),
+                             "2024-05-06T07:08:09.123Z", "2024-05-06&07:08:09Z", "2024-05-06T07:08:09", "20240506T070809Z",
+                             "2024-05-06T07:08:09+02:00", "2024-05-06T07:08:09Z "]),
+            st.sampled_from(["<StorageClass>STANDARD</StorageClass>", "<StorageClass>GLACIER</StorageClass>", "",
+                             "<StorageClass>a&amp;b</StorageClass>", "<StorageClass>a\x01</StorageClass>",
+                             "<Owner><ID>1</ID><DisplayName>a&bad;</DisplayName></Owner>", "<Owner><ID>1</ID></Owner>",
+                             "<Type>Normal</Type>"]),
             st.sampled_from(["", "<Owner><ID>1</ID></Owner>", "<!-- -->"]),
-            st.booleans(),
+            st.sampled_from([True, True, True, False]),
         ),
         max_size=4,
     ),
-    between=st.sampled_from(["", "\n", "<!-- x -->", "<CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>"]),
+    between=st.sampled_from(["", "", "\n", "<!-- x -->", "<CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>"]),
     encoding=st.sampled_from(["url", None]),
 )  # fmt: skip
 def test_a_page_reads_the_same_by_either_way(rows: list[str], between: str, encoding: str | None) -> None:
@@ -296,3 +303,26 @@ def test_a_page_reads_the_same_by_either_way(rows: list[str], between: str, enco
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml, "_rows", lambda body: (None, body))
         assert fast == read()
+
+
+COLUMNS = {  # one of each kind is enough to be read the long way
+    "key": ["a&amp;b", "a]b", "a>b", "a\rb", "a\x01b", "\ufffe"],
+    "size": ["x", "-1", " 7 ", "0" * 21, "1_0", "١"],
+    "etag": ["a b", "&quot;a", '"a"\n"b"', "&quot;&quot;", '""a""', "&quot;&amp;&quot;", "a\x01", 'W/"a"', '"a"'],
+    "modified": ["2024-05-06&07:08:09Z", "2024-05-06T07:08:09", "2024-13-06T07:08:09Z", "2024-05-06T07:08:09+02:00"],
+    "kind": ["a&amp;b", "a\x01", "a>b"],
+}
+
+
+@pytest.mark.parametrize(("column", "text"), [(column, text) for column, texts in COLUMNS.items() for text in texts])
+def test_one_row_that_is_different_sends_the_page_to_the_parser(column: str, text: str) -> None:
+    usual = {"modified": "2024-05-06T07:08:09.000Z", "etag": f"&quot;{ETAG}&quot;", "size": "5", "kind": "STANDARD"}
+
+    def page(**last: str) -> bytes:
+        rows = [{"key": f"k{n}", **usual} for n in range(3)]
+        rows[-1].update(last)
+        return a_page(*["<Contents><Key>{key}</Key><LastModified>{modified}</LastModified><ETag>{etag}</ETag><Size>{size}</Size>"
+                        "<StorageClass>{kind}</StorageClass></Contents>".format(**row) for row in rows])  # fmt: skip
+
+    assert xml._rows(page())[0] is not None
+    assert xml._rows(page(**{column: text}))[0] is None

@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -431,7 +432,7 @@ def test_a_key_that_is_too_long_says_so_as_a_file_name_does() -> None:
 
 
 def test_an_object_of_a_listing_answers_every_question_and_pickles() -> None:
-    rows = Rows(["a/b", "a/c"], [5, 0], ["tag", None], [1.5, None], ["GLACIER", None])
+    rows = Rows(["a/b", "a/c"], [5, 0], ["tag", None], [datetime.fromtimestamp(1.5, UTC), None], ["GLACIER", None])
     first, second = S3Object.listed(rows, "box", "s3://box/a/", None)
     assert (first.url, first.key, first.object_key, first.size, first.exists) == ("s3://box/a/b", "b", "a/b", 5, True)
     assert (first.etag, first.last_modified, first.storage_class, first.version_id) == ("tag", 1.5, "GLACIER", None)
@@ -446,5 +447,6 @@ def test_an_object_of_a_listing_answers_every_question_and_pickles() -> None:
     for found in S3Object.listed(rows, "box", None, None):  # nobody has looked at it before
         again = pickle.loads(pickle.dumps(found))
         assert (again.url, again.etag, again.version_id) == (found.url, found.etag, found.version_id)
+        assert again.last_modified == found.last_modified
         with pytest.raises(AttributeError, match="sise"):
             found.sise  # noqa: B018

@@ -324,8 +324,8 @@ class Listing:
             if after:
                 stretch.floor = after  # start-after may not be known here
             if stretch.floor:
-                found = [o for o in found if o.key > stretch.floor]
-                found = found if self._level else Rows.of(found)
+                floor = stretch.floor
+                found = found.behind(floor) if isinstance(found, Rows) else [o for o in found if o.key > floor]
             self._keep(stretch, found)
             stretch.token = page.next_token
             stretch.over = page.next_token is None
