@@ -80,7 +80,7 @@ FLOORS = [
     ("fs.moving",),
     ("fs",),
     ("path",),
-    ("fsspec.secrets", "fsspec.files"),
+    ("fsspec.secrets", "fsspec.files", "fsspec.made"),
     ("fsspec.looking",),
     ("fsspec.moving",),
     ("fsspec",),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from s3nb.files.kinds import BinaryFile
 from s3nb.files.writer import Abortable
 
+Codec = str | Callable[..., Any]  # one of ours; or what makes, of a file and "r" or "w", the file that unpacks or packs
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".lz4": "lz4"}
 _NAMES = {
     "gzip": "gzip",
@@ -23,7 +24,7 @@ _NAMES = {
 }
 
 
-def codec_for(asked: str | None, name: str) -> str | None:
+def codec_for(asked: Codec | None, name: str) -> Codec | None:
     """Return the codec meant by ``compression=``, or None.
 
     Raises
@@ -33,8 +34,8 @@ def codec_for(asked: str | None, name: str) -> str | None:
     ImportError
         It has no library here; says which extra has it.
     """
-    if asked is None:
-        return None
+    if asked is None or callable(asked):
+        return asked
     if asked == "infer":
         found = next((codec for suffix, codec in SUFFIXES.items() if name.lower().endswith(suffix)), None)
     elif asked in _NAMES:
@@ -58,8 +59,10 @@ def _library(codec: str) -> Any:
     raise ImportError(f"{codec} needs a library: install the extra 'compression' (pip install -e '.[compression]')")
 
 
-def _open(codec: str, file: Any, mode: str, level: int | None) -> Any:
+def _open(codec: Codec, file: Any, mode: str, level: int | None) -> Any:
     """Return a binary file that reads from, or writes to, ``file`` through a codec."""
+    if callable(codec):
+        return codec(file, mode=mode[0])
     make: Any
     if codec == "gzip":
         import gzip
@@ -106,7 +109,7 @@ class Decompressed(BinaryFile):
     name: Any
     mode = "rb"
 
-    def __init__(self, codec: str, file: Any) -> None:
+    def __init__(self, codec: Codec, file: Any) -> None:
         self._below = file
         self._codec = _open(codec, file, "rb", None)
         self.name = file.name
@@ -158,7 +161,8 @@ class Decompressed(BinaryFile):
     def read1(self, size: int = -1, /) -> bytes:
         """Read up to ``size`` bytes."""
         self._check()
-        return bytes(self._codec.read1(io.DEFAULT_BUFFER_SIZE if size < 0 else size))
+        read = getattr(self._codec, "read1", self._codec.read)
+        return bytes(read(io.DEFAULT_BUFFER_SIZE if size < 0 else size))
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer; returns the number of bytes."""
@@ -200,12 +204,13 @@ class Decompressed(BinaryFile):
 class Compressed(Abortable):
     """An object that is compressed while it is written. An abort writes nothing, not even a trailer."""
 
-    def __init__(self, codec: str, file: Abortable, level: int | None) -> None:
+    def __init__(self, codec: Codec, file: Abortable, level: int | None) -> None:
         self._gate = _Gate(file)
         self._codec = _open(codec, self._gate, "wb", level)  # raises for a level that it has not
         super().__init__(file.name, on_error=file._on_error, commit="explicit" if file._explicit else "close")
         self.mode = file.mode
         self._below = file
+        self._position = 0
 
     def __repr__(self) -> str:
         return f"<Compressed {self._below!r}>"
@@ -228,6 +233,7 @@ class Compressed(Abortable):
                 raise TypeError("a bytes-like object is required, not 'str'")
             with memoryview(data) as given:
                 self._codec.write(given)
+                self._position += given.nbytes
                 return given.nbytes
 
     def writelines(self, lines: Iterable[Any], /) -> None:
@@ -239,7 +245,7 @@ class Compressed(Abortable):
     def tell(self) -> int:
         """Return the number of bytes that went in."""
         self._check()
-        return int(self._codec.tell())
+        return self._position
 
     def flush(self) -> None:
         """Send nothing."""

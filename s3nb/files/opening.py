@@ -225,9 +225,7 @@ def open(
         raise ValueError(f"part_size must be 5 MiB to 5 GiB, not {part_size!r} bytes")
     kept = _checksum(checksum, asked)
     parts = Parts(part_size, equal=equal_parts, size_hint=size_hint)
-    every, own = _headers(
-        where, codec, metadata, content_type, tags, storage_class, encryption, kms_key, acl, headers
-    )  # fmt: skip
+    every, own = _headers(where, metadata, content_type, tags, storage_class, encryption, kms_key, acl, headers)
     if client is None and not options:
         client = getattr(file, "client", None)  # of an `S3Path`
     known = None if client is not None else Masked(options)
@@ -377,7 +375,7 @@ def _checksum(asked: str | bool | None, mode: Mode) -> str | None:
 
 
 def _headers(
-    where: Address, codec: str | None, metadata: Any, content_type: Any, tags: Any, storage_class: Any, encryption: Any,
+    where: Address, metadata: Any, content_type: Any, tags: Any, storage_class: Any, encryption: Any,
     kms_key: Any, acl: Any, headers: Any,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:  # fmt: skip
     """Return the headers of every request, and those of the object."""

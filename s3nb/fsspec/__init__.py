@@ -14,17 +14,18 @@ import asyncio
 from typing import Any
 
 from fsspec import register_implementation
+from fsspec.compression import compr
+from fsspec.utils import infer_compression, stringify_path
 
 from s3nb.files import open as open_file
+from s3nb.files.compress import codec_for
 from s3nb.fsspec.files import AsyncFile, Deferred, DeferredText
 from s3nb.fsspec.looking import NEEDLESS
 from s3nb.fsspec.moving import Moving
 
 __all__ = ["S3nbFileSystem", "register"]
 
-_COMPRESSIONS = {
-    None: None, "infer": "infer", "gzip": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz", "zstd": "zstd", "lz4": "lz4",
-}  # fmt: skip
+_OURS = {"gzip": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz", "zstd": "zstd", "lz4": "lz4"}
 
 
 class S3nbFileSystem(Moving):
@@ -43,8 +44,8 @@ class S3nbFileSystem(Moving):
     client : S3, optional
         In place of all these.
     directory_markers : bool
-        ``mkdir`` and ``makedirs`` make markers, so that empty directories can be there. Off by default, as the libraries that
-        call them write files there next, and some that read take a marker for a file.
+        ``mkdir`` and ``makedirs`` make markers, so that everybody sees empty directories. Off by default, as the libraries that
+        call them write files there next, and some that read take a marker for a file: what they make is remembered here.
     use_listings_cache : bool
         Keep listings; off by default, as S3 answers with what is there now.
     listings_expiry_time : float, optional
@@ -74,14 +75,7 @@ class S3nbFileSystem(Moving):
         for name in NEEDLESS:
             options.pop(name, None)
         autocommit = options.pop("autocommit", not self._intrans)
-        if compression not in _COMPRESSIONS:
-            if mode not in ("r", "rt", "rb"):
-                raise ValueError(
-                    f"compression {compression!r} cannot be written by open of a filesystem, which would not close the file "
-                    "below: use fsspec.open, or the library that packs"
-                )
-            return super().open(path, mode, compression=compression, autocommit=autocommit, **options)
-        options["compression"] = _COMPRESSIONS[compression]
+        options["compression"] = _codec(compression, path)
         writes = any(c in mode for c in "wxa+")
         if writes:
             self.invalidate_cache(path)
@@ -106,6 +100,20 @@ class S3nbFileSystem(Moving):
         if mode != "rb" or options.get("compression"):
             raise ValueError("open_async reads bytes: mode 'rb', no compression")
         return AsyncFile(await asyncio.to_thread(self.open, path, "rb"))
+
+
+def _codec(asked: str | None, path: Any) -> Any:
+    """Return our name of a codec that fsspec calls ``asked``, or finds by a name's ending; of others, what makes its files."""
+    if asked == "infer":
+        name = str(stringify_path(path))
+        asked = codec_for("infer", name) or infer_compression(name)  # type: ignore[assignment]  # by a name, a name
+    if asked is None or asked in _OURS:
+        return _OURS.get(asked or "")
+    if asked not in compr:
+        raise ValueError(
+            f"compression must be None, 'infer' or one of {', '.join(sorted(filter(None, compr)))}, not {asked!r}"
+        )
+    return compr[asked]
 
 
 def register(*protocols: str) -> None:

@@ -24,6 +24,7 @@ from s3nb.fs.ask import Asker, StatResult, no_such, stat_of, stat_of_directory
 from s3nb.fs.look import stat_at
 from s3nb.fs.tree import Entry, entries_at
 from s3nb.fs.where import Spot
+from s3nb.fsspec.made import Made
 from s3nb.fsspec.secrets import revealed, with_secrets, without_secrets
 from s3nb.text import Masked
 from s3nb.transfer import listing
@@ -89,6 +90,7 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
         self._cache_listings = use_listings_cache
         self._given = client
         self._collected = threading.local()
+        self._made = Made()
         more = with_secrets(client_kwargs or {})
         found = with_secrets(options)
         for name in NEEDLESS:
@@ -179,7 +181,13 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
             known = self._ls_from_cache(self._strip_protocol(path))
             if known is not None and len(known) == 1 and known[0]["name"] == self._strip_protocol(path):
                 return dict(known[0])
-        return _info(self._strip_protocol(path), stat_at(self._asker("info"), place))
+        name = self._strip_protocol(path)
+        try:
+            return _info(name, stat_at(self._asker("info"), place))
+        except NotFound:
+            if version_id is not None or name not in self._made:
+                raise
+        return {"name": name, "size": 0, "type": "directory"}
 
     async def _info(self, path: Any, *, version_id: str | None = None, **_: Any) -> dict[str, Any]:
         place = self._spot(path, version_id)
@@ -194,22 +202,23 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
                 if version_id is not None:
                     raise
         first = await asyncio.wrap_future(ask.some(place))
-        if not first and place.key:
+        if not first and place.key and name not in self._made:
             raise no_such(place)
         return _info(name, stat_of_directory(place, first[0] if first else None))
 
     def exists(self, path: Any, **_: Any) -> bool:
         """Say whether a file or directory is there. Where S3 refuses to say, that is an error."""
         place = self._spot(path)
-        return fs.exists(place.text, client=self._client)
+        return self._strip_protocol(path) in self._made or fs.exists(place.text, client=self._client)
 
     def isfile(self, path: Any) -> bool:
         """Say whether an object is there. One HEAD."""
         return fs.isfile(self._spot(path).text, client=self._client)
 
     def isdir(self, path: Any) -> bool:
-        """Say whether anything is below. One LIST of one key."""
-        return fs.isdir(self._spot(path).text, client=self._client)
+        """Say whether anything is below, or `mkdir` has made it. One LIST of one key."""
+        place = self._spot(path)
+        return self._strip_protocol(path) in self._made or fs.isdir(place.text, client=self._client)
 
     async def _exists(self, path: Any, **_: Any) -> bool:
         try:
@@ -230,7 +239,7 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
 
     async def _isdir(self, path: Any) -> bool:
         place = self._spot(path)
-        if not place.bucket:
+        if not place.bucket or self._strip_protocol(path) in self._made:
             return True
         try:
             first = await asyncio.wrap_future(self._asker("info").some(place))
@@ -251,6 +260,10 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
                 infos = [entry_info(entry) for entry in entries_at(self._core, place)]
             except NotADirectoryError:
                 infos = [self.info(path)]
+            except NotFound:
+                if name not in self._made:
+                    raise
+                infos = []
             else:
                 if self._cache_listings:
                     self.dircache[name] = infos

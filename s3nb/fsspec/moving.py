@@ -16,7 +16,7 @@ from fsspec.utils import isfilelike
 
 from s3nb import fs, many
 from s3nb.core import Operation
-from s3nb.errors import InvalidRange, NotFound, ObjectExists, S3Error, UnsafeKey, bulk_error
+from s3nb.errors import DirectoryNotEmpty, InvalidRange, NotFound, ObjectExists, S3Error, UnsafeKey, bulk_error
 from s3nb.files.plan import merge
 from s3nb.fs.ask import is_a_directory, named, no_such
 from s3nb.fs.change import delete_request
@@ -459,7 +459,7 @@ class Moving(Looking):
         for name in paths:
             place = self._spot(name)
             if recursive and maxdepth is None and place.key and self.isdir(name):
-                fs.rmtree(place.text, client=self._client)
+                self._rmtree(name, place)
                 if not self.isfile(name):
                     continue
             single.append(place)
@@ -475,6 +475,14 @@ class Moving(Looking):
         for name in paths:
             self.invalidate_cache(name)
 
+    def _rmtree(self, name: str, place: Spot) -> None:
+        made = self._made.forget(name)
+        try:
+            fs.rmtree(place.text, client=self._client)
+        except NotFound:
+            if not made:
+                raise
+
     async def _rm_file(self, path: Any, **_: Any) -> None:
         place = self._spot(path)
         ask = self._asker("delete")
@@ -486,7 +494,10 @@ class Moving(Looking):
         await asyncio.to_thread(self.rm, path, recursive, maxdepth)
 
     def mkdir(self, path: Any, create_parents: bool = True, **_: Any) -> None:
-        """Make a directory: with ``directory_markers`` as `s3nb.mkdir`. Else nothing is made, as what is written makes it.
+        """Make a directory: with ``directory_markers`` as `s3nb.mkdir`.
+
+        Else nothing is made in S3, as what is written makes it. This filesystem remembers it: `isdir`, `exists`, `info` and `ls`
+        of it find an empty directory, until `rmdir` or `rm`. Listings of others do not show it.
 
         Raises
         ------
@@ -501,6 +512,7 @@ class Moving(Looking):
         elif place.key:
             if self.isdir(path):
                 raise named(place, ObjectExists, "file exists")
+            self._made.add(self._strip_protocol(path))
         else:
             fs.makedirs(place.text, exist_ok=True, client=self._client)
 
@@ -512,10 +524,20 @@ class Moving(Looking):
             self.invalidate_cache(path)
         elif not exist_ok or not place.key:
             self.mkdir(path)
+        else:
+            self._made.add(self._strip_protocol(path))
 
     def rmdir(self, path: Any) -> None:
         """Delete an empty directory."""
-        fs.rmdir(self._spot(path).text, client=self._client)
+        name, place = self._strip_protocol(path), self._spot(path)
+        if name in self._made and self._made.inside(name):
+            raise named(place, DirectoryNotEmpty, "directory not empty")
+        try:
+            fs.rmdir(place.text, client=self._client)
+        except NotFound:
+            if name not in self._made:
+                raise
+        self._made.forget(name)
         self.invalidate_cache(path)
 
     async def _mkdir(self, path: Any, create_parents: bool = True, **_: Any) -> None:

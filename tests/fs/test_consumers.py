@@ -162,6 +162,20 @@ def test_duckdb_reads_and_writes_through_the_registered_filesystem(place: Place,
         assert db.execute(f"SELECT count(*) FROM read_csv('{url}/csv/*.csv')").fetchone() == (100,)
 
 
+def test_duckdb_writes_a_partitioned_directory_that_is_not_there(place: Place, ours: S3nbFileSystem) -> None:
+    import duckdb
+
+    with duckdb.connect() as db:
+        db.register_filesystem(ours)
+        rows, url = "(SELECT i AS n, i % 3 AS g FROM range(100) t(i))", f"s3nb://{place.bucket}/duck"
+        for more in ("", ", OVERWRITE", ", APPEND"):
+            db.execute(f"COPY {rows} TO '{url}/p' (FORMAT parquet, PARTITION_BY (g){more})")
+        db.execute(f"COPY {rows} TO '{url}/t' (FORMAT csv, PER_THREAD_OUTPUT)")
+        found = db.execute(f"SELECT g, count(*) FROM '{url}/p/*/*.parquet' GROUP BY g ORDER BY g").fetchall()
+        assert found == [(0, 68), (1, 66), (2, 66)]
+        assert db.execute(f"SELECT count(*) FROM '{url}/t/*.csv'").fetchone() == (100,)
+
+
 def test_fsspec_chains_caches_and_mappers_work_on_top(place: Place, options: dict[str, Any], tmp_path: Any) -> None:
     import zipfile
 

@@ -20,6 +20,7 @@ import pytest
 import s3nb
 from s3nb.errors import InvalidURL, IsADirectory, ObjectNotFound
 from s3nb.fsspec import S3nbFileSystem, register
+from s3nb.fsspec.made import Made
 from s3nb.testing import Fault
 
 from ..conftest import Server
@@ -53,8 +54,9 @@ class Ours(abstract.AbstractFixtures):
         return lambda *parts: "/".join(parts)
 
     @pytest.fixture
-    def supports_empty_directories(self) -> bool:
-        return False  # unless directory_markers=True
+    def supports_empty_directories(self, request: pytest.FixtureRequest) -> bool:
+        # those that `mkdir` has made, and not those that files have made; with directory_markers=True, all
+        return "to_new_directory" in request.node.name
 
 
 class TestCopy(abstract.AbstractCopyTests, Ours):
@@ -319,20 +321,39 @@ def test_in_a_transaction_text_that_fails_is_no_object_and_none_is_cut_short(our
     assert gzip.decompress(tree.body("t/packed") or b"") == b"text"
 
 
-def test_compressions_of_fsspec_are_read_and_those_that_would_be_lost_are_not_written(
-    ours: S3nbFileSystem, tree: Place
-) -> None:
-    for compression in ("lzma", "lz4", "bz2"):
+def test_compressions_are_those_of_fsspec(ours: S3nbFileSystem, tree: Place) -> None:
+    for compression in ("lzma", "lz4", "bz2", "zip"):
         with ours.open(tree.at("packed"), "wb", compression=compression) as file:
-            file.write(b"packed")
+            file.write(b"packed\n")
+            assert file.tell() == 7
         with ours.open(tree.at("packed"), "rb", compression=compression) as file:
-            assert file.read() == b"packed"
-    with fsspec.core.OpenFile(ours, tree.at("packed.zip"), "wb", compression="zip") as file:
-        file.write(b"zipped")
-    with ours.open(tree.at("packed.zip"), compression="zip") as file:
-        assert file.read() == b"zipped"
-    with pytest.raises(ValueError, match="'zip' cannot be written"):
-        ours.open(tree.at("lost.zip"), "wb", compression="zip")
+            assert (file.readline(), file.tell(), file.seek(0), file.read()) == (b"packed\n", 7, 0, b"packed\n")
+    with pytest.raises(ValueError, match="'rar'"):
+        ours.open(tree.at("packed"), compression="rar")
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "lzma", "zip", "ZIP", "none"])
+def test_what_a_name_says_of_compression_is_what_fsspec_understands(
+    suffix: str, ours: S3nbFileSystem, tree: Place
+) -> None:
+    name = tree.at(f"packed.{suffix}")
+    with ours.open(name, "wt", compression="infer") as file:
+        file.write("zipped\n")
+    with fsspec.core.OpenFile(ours, name, compression=fsspec.core.get_compression(name, "infer")) as file:
+        assert file.read() == b"zipped\n"
+    with fsspec.core.OpenFile(ours, name, "wb", compression=fsspec.core.get_compression(name, "infer")) as file:
+        file.write(b"again\n")
+    with ours.open(name, "rt", compression="infer") as file:
+        assert list(file) == ["again\n"]
+    with pytest.raises(RuntimeError), ours.open(name, "wt", compression="infer") as file:  # noqa: PT012
+        file.write("half")
+        raise RuntimeError
+    with ours.transaction, ours.open(tree.at(f"t.{suffix}"), "w", compression="infer") as file:
+        file.write("whole")
+    assert [ours.open(n, "r", compression="infer").read() for n in (name, tree.at(f"t.{suffix}"))] == [
+        "again\n",
+        "whole",
+    ]
 
 
 def test_exclusive_creation(ours: S3nbFileSystem, tree: Place) -> None:
@@ -426,11 +447,49 @@ def test_directories_are_not_made_unless_markers_are_wanted(counted: tuple[S3nbF
     ours, memory = counted
     ours.makedirs("bucket/new/dir", exist_ok=True)
     assert asked(memory) == []
-    ours.mkdir("bucket/new")
+    ours.mkdir("bucket/other")
     assert asked(memory) == ["ListObjectsV2"]
     for make in (ours.mkdir, ours.makedirs):
         with pytest.raises(FileExistsError):
             make("bucket/a")
+
+
+def test_who_has_made_a_directory_finds_it_until_it_is_removed(ours: S3nbFileSystem, tree: Place) -> None:
+    before, fresh = tree.names(), S3nbFileSystem(client=tree.client, skip_instance_cache=True)
+    fresh.makedirs(tree.at("new/dir"))
+    for name in (tree.at("new"), tree.at("new/dir/")):
+        assert (fresh.isdir(name), fresh.exists(name), fresh.isfile(name)) == (True, True, False)
+        assert fresh.ls(name) == []
+        assert list(fresh.walk(name)) == [(name[5:].rstrip("/"), [], [])]
+        assert fresh.info(name) == asyncio.run(fresh._info(name))
+        assert fresh.info(name)["type"] == "directory"
+        assert asyncio.run(fresh._isdir(name))
+        assert asyncio.run(fresh._exists(name))
+        with pytest.raises(FileExistsError):
+            fresh.mkdir(name)
+    assert tree.names() == before
+    assert f"{tree.bucket}/new" not in fresh.ls(tree.at(), detail=False)  # S3 has none
+    assert not ours.exists(tree.at("new"))
+    with pytest.raises(OSError, match="not empty"):
+        fresh.rmdir(tree.at("new"))
+    fresh.rmdir(tree.at("new/dir"))
+    assert (fresh.isdir(tree.at("new")), fresh.isdir(tree.at("new/dir"))) == (True, False)
+    fresh.pipe(tree.at("new/file"), b"x")
+    assert fresh.ls(tree.at("new"), detail=False) == [f"{tree.bucket}/new/file"]
+    for _ in range(2):
+        fresh.rm(tree.at("new"), recursive=True)
+        assert not fresh.exists(tree.at("new"))
+        fresh.mkdir(tree.at("new"))
+    assert tree.names() == before
+
+
+def test_of_ever_so_many_directories_the_oldest_are_forgotten() -> None:
+    made = Made()
+    for n in range(12_000):
+        made.add(f"b/{n}")
+    assert [name in made for name in ("b/1", "b/11999", "b")] == [False, True, False]
+    assert made.inside("b")
+    assert [made.forget("b/11999") for _ in range(2)] == [True, False]
 
 
 SECRET, TOKEN = "wJalrXUtnFEMI-secret", "session-token-secret"
