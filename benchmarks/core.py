@@ -64,6 +64,9 @@ AT_MOST = {  # of the best peer's wall and CPU
 LONG_TURN = 4.0  # seconds on the wall, after which a peer gets no second turn
 LONG_ROW = 90.0  # seconds, after which no round of a workload begins
 PATIENCE = 150  # seconds for a turn
+WAYS = {
+    "get30": (128, 256, 512)
+}  # requests at once; each client is tried with all, and measured with what suits it best
 HALF_GIB = ("get1slow", "open30")  # of the large object, at 90 MB/s a connection
 
 
@@ -81,6 +84,15 @@ def measure(peer: str, task: str, setting: dict[str, Any]) -> dict[str, float] |
     return found
 
 
+def measured(peer: str, task: str, setting: dict[str, Any]) -> dict[str, float] | str:
+    """Give a peer one turn, with a folder of its own."""
+    folder = tempfile.mkdtemp(prefix="s3nb-bench-to-", dir=os.path.dirname(setting["large"]))
+    try:
+        return measure(peer, task, {**setting, "folder": folder})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> dict[str, Any]:
     """Measure a task in turns and print a table; returns all figures."""
     count = len(setting["keys"])
@@ -88,6 +100,13 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> 
     peers = [peer for peer in peers if can(peer, task)]
     found: dict[str, list[dict[str, float]]] = {}
     failed: dict[str, str] = {}
+    ways: dict[str, int] = {}
+    if task in WAYS:
+        for peer in peers:
+            tried = {n: measured(peer, task, {**setting, "ways": n}) for n in WAYS[task]}
+            walls = {n: took["wall"] for n, took in tried.items() if not isinstance(took, str)}
+            if walls:
+                ways[peer] = min(walls, key=lambda n: walls[n])
     began = time.monotonic()
     for turn in range(rounds if peers else 0):
         if turn and time.monotonic() - began > LONG_ROW:
@@ -96,9 +115,7 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> 
         for peer in order:
             if peer in failed or (peer in found and peer != "s3nb" and found[peer][0]["wall"] > LONG_TURN):
                 continue
-            folder = tempfile.mkdtemp(prefix="s3nb-bench-to-", dir=os.path.dirname(setting["large"]))
-            took = measure(peer, task, {**setting, "folder": folder})
-            shutil.rmtree(folder, ignore_errors=True)
+            took = measured(peer, task, {**setting, "ways": ways.get(peer, setting["ways"])})
             if isinstance(took, str):
                 failed[peer] = took
             else:
@@ -117,7 +134,8 @@ def table(task: str, peers: list[str], rounds: int, setting: dict[str, Any]) -> 
         shown = f"{spent / count * 1e6:8.0f} µs" if many else f"{spent:9.2f} s"
         ratio = f"{spent / base[1]:6.2f}" if spent else "     -"
         print(
-            f"  {peer:9} {wall:7.2f} s {wall / base[0]:6.2f} {shown} {ratio} {mib:5.0f} MiB {requests:9,.0f}",
+            f"  {peer:9} {wall:7.2f} s {wall / base[0]:6.2f} {shown} {ratio} {mib:5.0f} MiB {requests:9,.0f}"
+            f"{f'  ({ways[peer]} at once)' if peer in ways else ''}",
             flush=True,
         )
     return {"rounds": found, "failed": failed}

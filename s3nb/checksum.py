@@ -185,27 +185,28 @@ def of_parts(want: Expected, sums: Sequence[bytes]) -> str:
 
 
 class Digests:
-    """CRC32 of a body, and if asked for SHA-256 and MD5, fed piece by piece. Releases the GIL for large pieces."""
+    """CRC32, SHA-256 and MD5 of a body, as far as they are asked for, fed piece by piece. Releases the GIL for large pieces."""
 
     __slots__ = ("_crc", "_md5", "_sha")
 
-    def __init__(self, *, sha256: bool, md5: bool = False) -> None:
-        self._crc = 0
+    def __init__(self, *, sha256: bool, md5: bool = False, crc32: bool = True) -> None:
+        self._crc: int | None = 0 if crc32 else None
         self._sha = hashlib.sha256() if sha256 else None
         self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
 
     def update(self, data: bytes | memoryview) -> None:
         """Add ``data``."""
-        self._crc = zlib.crc32(data, self._crc)
+        if self._crc is not None:
+            self._crc = zlib.crc32(data, self._crc)
         if self._sha is not None:
             self._sha.update(data)
         if self._md5 is not None:
             self._md5.update(data)
 
     @property
-    def crc32(self) -> str:
-        """The CRC32 as S3 writes it in ``x-amz-checksum-crc32``."""
-        return CRC32.text(self._crc)
+    def crc32(self) -> str | None:
+        """The CRC32 as S3 writes it in ``x-amz-checksum-crc32``, or None if it was not asked for."""
+        return None if self._crc is None else CRC32.text(self._crc)
 
     @property
     def sha256(self) -> str | None:

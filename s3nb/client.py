@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from s3nb.spread import Pools
 
 Progress = bool | str | Callable[[Snapshot], object] | None
+_PLAIN = (("Content-Type", "binary/octet-stream"),)  # headers of what is put without others
 
 
 class PutResult(str):
@@ -922,10 +923,12 @@ class S3:
             encryption = encryption or getattr(key, "encryption", None)
             key = key.key
         bucket, name, url = self._at.locate(key)
+        encryption = encryption or self._encryption
+        if not (content_type or metadata or encryption or headers):
+            return Placed(bucket, name, url, _PLAIN, exclusive=not overwrite)
         lines = [("Content-Type", content_type or "binary/octet-stream")]
         if metadata:
             lines.append((f"x-amz-meta-{METADATA_HEADER}", json.dumps(metadata)))
-        encryption = encryption or self._encryption
         if encryption:
             lines.append(("x-amz-server-side-encryption", encryption))
         lines += list((headers or {}).items())

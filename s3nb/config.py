@@ -70,7 +70,7 @@ class TransferConfig:
         Flush downloaded files to the disk before they get their name (``download``, not results in temp).
     """
 
-    max_requests: int = 128
+    max_requests: int = 256
     start_requests: int = 48
     lanes: int = 2
     max_workers: int = 4

@@ -190,13 +190,16 @@ class _ByBucket:
         self._make = portable
         self._portable: Wire | None = None
         self._account = account
+        self._known: dict[str, Wire] = {}  # which a bucket needs, wherever it moves
 
     def _wire(self, bucket: str) -> Wire:
-        if not self._account.endpoint(bucket).portable:
-            return self._fast
-        if self._portable is None:
-            self._portable = self._make()
-        return self._portable
+        wire = self._known.get(bucket)
+        if wire is None:
+            wire = self._fast
+            if self._account.endpoint(bucket).portable:
+                wire = self._portable = self._portable or self._make()
+            self._known[bucket] = wire
+        return wire
 
     def send(self, request: Request, sink: Sink | None = None) -> Pending:
         return self._wire(request.bucket).send(request, sink)

@@ -227,6 +227,30 @@ def test_header_signatures_are_botocores(
     assert {name.lower(): value for name, value in ours} == theirs
 
 
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.tuples(header_names.filter(lambda name: "checksum" not in name), header_values), max_size=4),
+    st.lists(st.tuples(keys_of_objects, st.binary(max_size=20), st.text("abcXYZ019+/=%", min_size=8, max_size=12)), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["x-amz-checksum-crc32", "x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"]), unique=True, max_size=2),
+    identities, times,
+)  # fmt: skip
+def test_what_is_prepared_once_signs_many_bodies(
+    headers: list[tuple[str, str]],
+    sent: list[tuple[str, bytes, str]],
+    names: list[str],
+    keys: Keys,
+    now: datetime,
+) -> None:
+    signer = Signer("us-east-1")
+    prepared = signer.prepare(AWS_HOST, headers, keys, now, names)
+    for key, body, value in sent:
+        path, payload = "/" + encode_key(key), sha256(body).hexdigest()
+        sums = [(name, value) for name in names]
+        own = signer.headers("PUT", AWS_HOST, path, "", [*headers, *sums], payload, keys, now)
+        authorization = prepared.credential + prepared.signature("PUT", path, "", payload, sums)
+        assert authorization == dict(own)["Authorization"]
+
+
 @settings(max_examples=1500, deadline=None)
 @given(
     methods, schemes, hosts, keys_of_objects, query_pairs, st.lists(st.tuples(header_names, header_values), max_size=4),

@@ -255,7 +255,7 @@ class Upload(Sender):
         return sum_headers(self._checksum, self.parts(), self._lengths)
 
     def stored(self, call: PutCall, reply: Reply) -> None:
-        etag = reply.headers.peek("etag") or ""
+        etag = call.etag
         if call.number == 0:
             self.completed(etag, reply.headers.peek("x-amz-version-id"))
             return

@@ -29,7 +29,9 @@ from s3nb.wire import Body, FileSlice, Held, Reply, Request, Sink
 from s3nb.wire.xml import ErrorDocument, StoredPart, build_complete, parse_complete, parse_initiate
 
 _INLINE = 256 * 1024  # bodies up to this size are hashed where they are: that is quicker than changing threads
-_SMALL = 64 * 1024  # hashing this takes no longer on the wire's thread than all else that is done there for an object
+# Hashing this takes no longer on the wire's thread than all else that is done there for an object. On another it would cost more
+# than it takes: it lets go of the interpreter's lock, and both threads then wait for each other.
+_SMALL = 64 * 1024
 _WAYS = 6
 _SOON, _OPENING_TRIES = 0.2, 100  # seconds until a file is opened again when this process has too many, and how often
 _UNKNOWN = ("InvalidRequest", "InvalidArgument", "NotImplemented")  # what servers say of headers that they do not know
@@ -224,8 +226,8 @@ class PutTask(Task):
         self._initiate()
 
     def _put_whole(self, body: Body) -> None:
-        headers = [*self.place.headers, *self.place.conditions()]
-        call = PutCall(self, 0, body, headers)
+        place = self.place
+        call = PutCall(self, 0, body, (*place.headers, *place.conditions()))
         self._live.add(call)
         self.engine.submit(call)
         call.hash_meanwhile()
@@ -361,7 +363,7 @@ class PutTask(Task):
 
     def stored(self, call: PutCall, reply: Reply) -> None:
         """A body is in S3."""
-        etag = reply.headers.peek("etag") or ""
+        etag = call.etag
         if call.number == 0:
             try:
                 self._source.check()
@@ -497,13 +499,16 @@ class PutCall(Call):
 
     __slots__ = (
         "_compare",
+        "_digested",
         "_hash",
         "_hashing",
         "_md5",
         "_sum",
+        "_sums",
         "body",
         "checksum",
         "digests",
+        "etag",
         "headers",
         "number",
         "task",
@@ -514,29 +519,43 @@ class PutCall(Call):
         self.task = task
         self.number = number
         self.body = body
-        self.headers = list(headers)
-        wire, bucket = task.scope.engine.wire, task.place.bucket
-        self._compare = task.scope.engine.config.verify and not wire.checks_uploads(bucket)
+        self.headers = tuple(headers)
+        engine, place = task.scope.engine, task.place
+        wire, bucket = engine.wire, place.bucket
+        self._compare = engine.config.verify and not wire.checks_uploads(bucket)
         # Nothing that is sent depends on the MD5: of a body in memory it is made while that is on its way (`hash_meanwhile`); of a
         # small one when there is something to compare it with, as not every ETag is an MD5. Files are read once for all digests, as
         # long as no ETag was seen that is none.
         on_disk = not isinstance(body, (bytes, Held))
         self._md5: str | None = None
         self._hashing = threading.Lock()
-        self.digests = Digests(sha256=wire.signs_payload(bucket), md5=self._compare and on_disk and task.md5s)
-        if len(body):
-            if isinstance(body, bytes):
-                self.digests.update(body)
-            elif isinstance(body, Held):
-                self.digests.update(body.view)  # at once: every piece would wait for the interpreter's lock anew
-            else:
-                for piece in pieces_of(body.read_at, 0, len(body)):
-                    self.digests.update(piece)
-        self._hash = self.digests.sha256
-        self._sum = task.place.checksum_of(task.scope.engine.config)
+        self._sum = place.checksum_of(engine.config)
+        self.digests = Digests(
+            sha256=wire.signs_payload(bucket), md5=self._compare and on_disk and task.md5s, crc32=self._sum == "crc32"
+        )
+        self._digested = False
+        self._hash: str | None = None
+        self.checksum: str | None = None
+        self.etag = ""  # as the reply has it
+        self._sums: tuple[tuple[str, str], ...] = ()
+        if on_disk or len(body) > _SMALL:
+            self._digest()
+
+    def _digest(self) -> None:
+        """Make what is sent along with the body."""
+        self._digested = True
+        body, digests = self.body, self.digests
+        if isinstance(body, bytes):
+            digests.update(body)
+        elif isinstance(body, Held):
+            digests.update(body.view)  # at once: every piece would wait for the interpreter's lock anew
+        else:
+            for piece in pieces_of(body.read_at, 0, len(body)):
+                digests.update(piece)
+        self._hash = digests.sha256
         self.checksum = self._checksum()
         if self.checksum is not None:
-            self.headers.append((f"x-amz-checksum-{self._sum}", self.checksum))
+            self._sums = ((f"x-amz-checksum-{self._sum}", self.checksum),)
 
     def sent(self) -> int:
         return self.body.sent if isinstance(self.body, FileSlice) else 0
@@ -565,6 +584,8 @@ class PutCall(Call):
             return self._md5
 
     def make(self) -> tuple[Request, Sink | None]:
+        if not self._digested:
+            self._digest()
         place = self.task.place
         body: Body = self.body if len(self.body) else b""
         bulk = len(body) >= 1 << 20
@@ -575,6 +596,7 @@ class PutCall(Call):
                 place.bucket,
                 place.key,
                 headers=self.headers,
+                sums=self._sums,
                 body=body,
                 payload_hash=self._hash,
                 bulk=bulk,
@@ -582,16 +604,18 @@ class PutCall(Call):
         query = (("partNumber", str(self.number)), ("uploadId", self.task.upload_id()))
         return Request(
             "UploadPart", "PUT", place.bucket, place.key,
-            query=query, headers=self.headers, body=body, payload_hash=self._hash, bulk=bulk,
+            query=query, headers=self.headers, sums=self._sums, body=body, payload_hash=self._hash, bulk=bulk,
         ), None  # fmt: skip
 
     def accept(self, reply: Reply) -> Reply:
         theirs = None if self.checksum is None else reply.headers.peek(f"x-amz-checksum-{self._sum}")
         if theirs is not None and theirs != self.checksum:
             raise Again(self._differ(self._sum.upper(), theirs, self.checksum or ""))
+        etag = reply.headers.peek("etag")
+        self.etag = etag or ""
         # The server may not compare anything itself, and repeat the checksum that it was told. Its ETag it computes.
         if self._compare:
-            tag = of_etag(reply.headers) if is_md5(reply.headers.peek("etag")) else None
+            tag = of_etag(reply.headers) if is_md5(etag) else None
             if tag is None or not tag.value or tag.parts:
                 self.task.md5s = (
                     False  # nor are those of the other parts, most likely: their MD5s are made if they are, after all
@@ -611,10 +635,10 @@ class PutCall(Call):
         if error.status == 501:
             # Swift knows no If-None-Match on PUT (we have looked by HEAD before), and some servers no checksums.
             # A checksum that was asked for is not left out.
-            loose = ("If-None-Match", "" if self.task.place.checksum else "x-amz-checksum-crc32")
-            kept = [h for h in self.headers if h[0] not in loose]
-            if len(kept) < len(self.headers):
-                self.headers = kept
+            kept = tuple(h for h in self.headers if h[0] != "If-None-Match")
+            sums = self._sums if self.task.place.checksum else ()
+            if (kept, sums) != (self.headers, self._sums):
+                self.headers, self._sums = kept, sums
                 return True
         return False
 

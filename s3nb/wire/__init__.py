@@ -89,7 +89,11 @@ class Request:
     query : sequence of (str, str)
         Not encoded; a sub-resource is a pair with an empty value.
     headers : sequence of (str, str)
-        Without those that the wire adds (Host, Content-Length, Authorization, ...).
+        Without those that the wire adds (Host, Content-Length, Authorization, ...): ``common`` and ``sums``.
+    common : sequence of (str, str)
+        Headers that other requests have as well: if it is a tuple, the wire prepares them once.
+    sums : sequence of (str, str)
+        ``x-amz-checksum-...`` of the body.
     body : bytes, FileSlice or None
     payload_hash : str or None
         Hex SHA-256 of the body to be signed; None leaves the payload unsigned.
@@ -99,7 +103,9 @@ class Request:
         Seconds without a byte after which the wire gives up; 0 for the wire's default.
     """
 
-    __slots__ = ("body", "bucket", "bulk", "headers", "key", "method", "operation", "payload_hash", "query", "silence")
+    __slots__ = (
+        "body", "bucket", "bulk", "common", "key", "method", "operation", "payload_hash", "query", "silence", "sums",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -110,6 +116,7 @@ class Request:
         *,
         query: Sequence[tuple[str, str]] = (),
         headers: Sequence[tuple[str, str]] = (),
+        sums: Sequence[tuple[str, str]] = (),
         body: Body | None = None,
         payload_hash: str | None = None,
         bulk: bool = False,
@@ -120,11 +127,16 @@ class Request:
         self.bucket = bucket
         self.key = key
         self.query = query
-        self.headers = headers
+        self.common = headers
+        self.sums = sums
         self.body = body
         self.payload_hash = payload_hash
         self.bulk = bulk
         self.silence = silence
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (*self.common, *self.sums) if self.sums else self.common
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.operation} s3://{self.bucket}/{self.key}>"

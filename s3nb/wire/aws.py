@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ _RECHECK = 20.0
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """Where the requests for one bucket go.
 
@@ -56,7 +57,7 @@ class Endpoint:
     service: str
     portable: bool = False
 
-    @property
+    @cached_property
     def aws(self) -> bool:
         """Whether this is Amazon's own S3, which compares what it is sent with its checksums."""
         return self.host.rpartition(":")[0].endswith(_AMAZON) or self.host.endswith(_AMAZON)

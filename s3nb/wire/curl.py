@@ -319,8 +319,7 @@ class _Lane:
         path = endpoint.base + "/" + encode_key(request.key)
         query = encode_query(request.query) if request.query else ""
         payload = request.payload_hash or (UNSIGNED_PAYLOAD if body else EMPTY_SHA256)
-        form = self._form(endpoint, request, payload)
-        sent = form.lines if form.signed is None else [*form.lines, form.authorization(method, path, query)]
+        sent = self._form(endpoint, request).headers(request, path, query, payload)
         idle = self._idle.get(shape)  # from here on nothing fails
         slot = idle.pop() if idle else self._make(shape)
         easy = slot.easy
@@ -346,8 +345,8 @@ class _Lane:
         slot.exchange = exchange
         return slot
 
-    def _form(self, endpoint: Endpoint, request: Request, payload: str) -> Form:
-        """Return what this request has in common with others of the same second; most differ in nothing but the key."""
+    def _form(self, endpoint: Endpoint, request: Request) -> Form:
+        """Return what this request has in common with others of the same second."""
         account = self._wire.account
         keys = account.credentials()
         now = account.now()
@@ -355,11 +354,12 @@ class _Lane:
         if second != self._second or keys is not self._keys:
             self._second, self._keys = second, keys
             self._forms.clear()
-        own = (request.headers, payload, request.method, endpoint.host, endpoint.region)
-        shared = type(request.headers) is tuple and request.body is None
+        shared = type(request.common) is tuple
+        sums = [name for name, _ in request.sums] if request.sums else ()
+        own = (request.common, *sums, request.method, endpoint.host, endpoint.region)
         form = self._forms.get(own) if shared else None
         if form is None:
-            form = Form(request, payload, endpoint, keys, self._wire.signer(endpoint), now)
+            form = Form(request, endpoint, keys, self._wire.signer(endpoint), now)
             if shared and len(self._forms) < _FORMS:
                 self._forms[own] = form
         return form

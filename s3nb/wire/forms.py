@@ -1,4 +1,7 @@
-"""What requests have in common, made once: headers as libcurl takes them, and what is to sign them."""
+"""What requests have in common, made once: headers as libcurl takes them, and what is to sign them.
+
+Most requests of a kind differ in nothing but the key; those that send something, in the sums of their bodies as well.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,40 @@ from s3nb.wire.signing import Keys, Signer
 
 
 class Form:
-    """The headers of a request, but for the signature, as libcurl takes them; and what is to sign it."""
+    """The headers of requests of one kind, as libcurl takes them, but for sums and signature; and what is to sign them."""
 
-    __slots__ = ("_start", "lines", "signed")
+    __slots__ = ("_lines", "_signed", "_start")
 
-    def __init__(
-        self, request: Request, payload: str, endpoint: Endpoint, keys: Keys | None, signer: Signer, now: datetime
-    ) -> None:
-        headers = request.headers
-        self.lines: list[str | bytes] = []
+    def __init__(self, request: Request, endpoint: Endpoint, keys: Keys | None, signer: Signer, now: datetime) -> None:
+        headers = request.common
+        lines: list[str | bytes] = []
         if request.method not in ("GET", "HEAD"):
-            self.lines = ["Expect:"]
+            lines = ["Expect:"]
             if not any(name.lower() == "content-type" for name, _ in headers):
-                self.lines.append("Content-Type:")  # else libcurl calls it a form
-        self.lines += [_line(name, value) for name, value in headers]
-        self.signed = None if keys is None else signer.prepare(endpoint.host, headers, payload, keys, now)
-        if self.signed is not None:
-            self.lines += [_line(name, value) for name, value in self.signed.added]
-            self._start = _line("Authorization", self.signed.credential)
+                lines.append("Content-Type:")  # else libcurl calls it a form
+        lines += [_line(name, value) for name, value in headers]
+        self._signed = None
+        if keys is not None:
+            signed = self._signed = signer.prepare(
+                endpoint.host, headers, keys, now, [name for name, _ in request.sums]
+            )
+            lines += [_line(name, value) for name, value in signed.added]
+            self._start = _line("Authorization", signed.credential)
+        self._lines = lines
 
-    def authorization(self, method: str, path: str, query: str) -> str | bytes:
-        """Return the header that holds the signature."""
-        assert self.signed is not None
-        signature = self.signed.signature(method, path, query)
-        start = self._start
-        return start + signature if isinstance(start, str) else start + signature.encode()
+    def headers(self, request: Request, path: str, query: str, payload: str) -> list[str | bytes]:
+        """Return all headers of a request; path and query are encoded, ``payload`` is the hash that is signed for the body."""
+        lines = self._lines.copy()
+        sums = request.sums
+        if sums:
+            lines += [_line(name, value) for name, value in sums]
+        signed = self._signed
+        if signed is not None:
+            signature = signed.signature(request.method, path, query, payload, sums)
+            start = self._start
+            lines.append(f"x-amz-content-sha256: {payload}")
+            lines.append(start + signature if isinstance(start, str) else start + signature.encode())
+        return lines
 
 
 def _line(name: str, value: str) -> str | bytes:

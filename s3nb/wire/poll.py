@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 import selectors
 
@@ -27,8 +26,10 @@ class Poll:
 
     def drop(self, fd: int) -> None:
         """Watch a descriptor no more."""
-        with contextlib.suppress(FileNotFoundError, KeyError):  # closed before we were told
+        try:
             (self._epoll or self._selector).unregister(fd)  # type: ignore[union-attr]
+        except (FileNotFoundError, KeyError):
+            return  # closed before we were told
 
     def wait(self, timeout: float | None) -> list[tuple[int, bool, bool]]:
         """Return ``(descriptor, readable, writable)``; trouble on a descriptor counts as both."""

@@ -111,25 +111,26 @@ def _by_name(pair: str) -> tuple[str, str]:
 
 
 class Prepared:
-    """All of a signature but method, path and query.
+    """All of a signature but method, path, query, and what depends on the body.
 
     Attributes
     ----------
     added : list of (str, str)
-        Headers to add, but for ``Authorization``.
+        Headers to add, but for ``x-amz-content-sha256`` and ``Authorization``.
     credential : str
         The value of ``Authorization`` up to the signature, which ends it.
     """
 
-    __slots__ = ("_mac", "_start", "_tail", "added", "credential")
+    __slots__ = ("_mac", "_request", "_start", "added", "credential")
 
     def __init__(
-        self, signed: dict[str, str], payload_hash: str, stamp: str, day: _Day, keys: Keys, added: list[tuple[str, str]]
+        self, signed: dict[str, str | None], stamp: str, day: _Day, keys: Keys, added: list[tuple[str, str]]
     ) -> None:
+        """Headers whose value is None are left open, for `of` to fill in by the order of their names."""
         items = sorted(signed.items())
-        names = ";".join([name for name, _ in items])
-        lines = "\n".join([f"{name}:{value}" for name, value in items])
-        self._tail = f"{lines}\n\n{names}\n{payload_hash}"
+        names = ";".join([name for name, _ in items]).replace("%", "%%")
+        lines = [f"{name}:{value}".replace("%", "%%") if value is not None else f"{name}:%s" for name, value in items]
+        self._request = "\n".join(["%s\n%s\n%s", *lines, "", names, "%s"])
         self._start = f"AWS4-HMAC-SHA256\n{stamp}\n{day.scope}\n"
         self._mac = day.mac
         self.added = added
@@ -140,11 +141,15 @@ class Prepared:
     def __repr__(self) -> str:
         return "<prepared signature>"
 
-    def signature(self, method: str, path: str, query: str) -> str:
+    def signature(self, method: str, path: str, query: str, payload_hash: str, sums: Pairs = ()) -> str:
         """Return the signature of one request; ``path`` and ``query`` are encoded, as they are sent."""
-        request = f"{method}\n{path}\n{query}\n{self._tail}"
+        values = [value for _, value in sorted(sums)] if sums else ()
+        return self.of(method, path, query, *values, payload_hash, payload_hash)
+
+    def of(self, *values: str) -> str:
+        """Return the signature of method, path, query, the values that were left open, and the payload's hash."""
         mac = self._mac.copy()
-        mac.update(f"{self._start}{_sha256(request.encode()).hexdigest()}".encode())
+        mac.update(f"{self._start}{_sha256((self._request % values).encode()).hexdigest()}".encode())
         return mac.hexdigest()
 
 
@@ -206,25 +211,30 @@ class Signer:
         ValueError
             A header that HTTP cannot carry: control characters, lone surrogates.
         """
-        prepared = self.prepare(host, headers, payload_hash, keys, now)
-        signature = prepared.signature(method, path, query)
-        return [*prepared.added, ("Authorization", prepared.credential + signature)]
+        prepared = self.prepare(host, headers, keys, now)
+        signature = prepared.signature(method, path, query, payload_hash)
+        return [
+            ("x-amz-content-sha256", payload_hash),
+            *prepared.added,
+            ("Authorization", prepared.credential + signature),
+        ]
 
     def prepare(
-        self, host: str, headers: Pairs, payload_hash: str, keys: Keys, now: datetime | None = None
+        self, host: str, headers: Pairs, keys: Keys, now: datetime | None = None, sums: Sequence[str] = ()
     ) -> Prepared:
-        """Return what signs requests of these headers, whatever their method, path and query, as of this second."""
+        """Return what signs requests of these headers, whatever their method, path, query and body, as of this second.
+
+        ``sums``: names of the ``x-amz-checksum-`` headers that each of them has.
+        """
         stamp = self._stamp(now or datetime.now(UTC))
         day = self._today(keys, stamp[:8])
-        signed = _canonical(headers)
-        signed["host"] = host
-        signed["x-amz-content-sha256"] = payload_hash
-        signed["x-amz-date"] = stamp
-        added = [("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
+        signed: dict[str, str | None] = {**_canonical(headers), "host": host, "x-amz-date": stamp}
+        added = [("x-amz-date", stamp)]
         if keys.token:
             signed["x-amz-security-token"] = keys.token
             added.append(("x-amz-security-token", keys.token))
-        return Prepared(signed, payload_hash, stamp, day, keys, added)
+        signed |= dict.fromkeys([*sums, "x-amz-content-sha256"])  # left open; in this order by name, too
+        return Prepared(signed, stamp, day, keys, added)
 
     def presign(
         self,
@@ -265,7 +275,7 @@ class Signer:
         own = query.split("&") if query else []
         payload_hash = signed.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
         canonical_query = "&".join(sorted(own + auth, key=_by_name))
-        signature = Prepared(signed, payload_hash, stamp, day, keys, []).signature(method, path, canonical_query)
+        signature = Prepared(dict(signed), stamp, day, keys, []).of(method, path, canonical_query, payload_hash)
         return f"{scheme}://{host}{path}?{'&'.join(own + auth)}&X-Amz-Signature={signature}"
 
     def _stamp(self, now: datetime) -> str:
