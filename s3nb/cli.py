@@ -12,7 +12,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
 from s3nb import commands, plain
@@ -33,10 +34,11 @@ DONE, FAILED, USAGE, PARTLY, INTERRUPTED, READER_LEFT = 0, 1, 2, 3, 130, 141
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     words = [_typed(word) for word in (sys.argv[1:] if words is None else words)]
+    _standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the locale has no characters for is written as escapes
             stream.reconfigure(errors="backslashreplace")
-    asked = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    asked = sys.stdin.isatty() and sys.stderr.isatty()
     session = commands.Session("s3nb", ask=_ask if asked else None, lazy=True)
     debug = "--debug" in words
     try:
@@ -54,15 +56,16 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"s3nb: {exc}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # what is still buffered must not raise again on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _no_output()
         return READER_LEFT
     except (S3Error, OSError) as exc:
+        if not isinstance(exc, S3Error):
+            _no_output()
         if debug:
             traceback.print_exc()
         advice = hint(exc, "s3nb")
         print(
-            f"s3nb: {told(exc, verbose='--verbose' in words or '-v' in words)}",
+            f"s3nb: {_told(exc, verbose='--verbose' in words or '-v' in words)}",
             *map(visible_lines, getattr(exc, "__notes__", ())),
             *([advice] if advice else []),
             sep="\n  ",
@@ -78,6 +81,26 @@ def main(words: Sequence[str] | None = None) -> int:
     else:
         return status
     return DONE
+
+
+def _standard_streams() -> None:
+    """Open the streams that this was started without: nothing comes in, errors go nowhere, and writing to the output fails."""
+    for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:  # `>&-` in a shell
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
+
+
+def _no_output() -> None:
+    """Let what is still buffered go nowhere, where it does not raise again on the way out."""
+    with suppress(OSError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(error: Exception, *, verbose: bool) -> str:
+    if isinstance(error, S3Error) or not isinstance(error, OSError) or not error.strerror:
+        return told(error, verbose=verbose)
+    where = "what was to be shown cannot be written" if error.filename is None else visible(os.fsdecode(error.filename))
+    return f"{where}: {error.strerror}"
 
 
 def _ask(question: str) -> str:
@@ -170,19 +193,20 @@ def _show(result: Any, as_lines: bool) -> None:
         print(result)
 
 
-def _contents(pieces: Iterator[Piece]) -> None:
+def _contents(pieces: Generator[Piece, None, None]) -> None:
     """Print objects: to a terminal what people can read, as it obeys what is in the bytes of others; to a pipe the bytes."""
-    if sys.stdout.isatty():
+    with closing(pieces):  # a bar ends before an error is told
+        if sys.stdout.isatty():
+            for piece in pieces:
+                print(visible_lines(piece.shown()), end="", flush=True)
+            return
+        sys.stdout.flush()
+        out = sys.stdout.buffer
         for piece in pieces:
-            print(visible_lines(piece.shown()), end="", flush=True)
-        return
-    sys.stdout.flush()
-    out = sys.stdout.buffer
-    for piece in pieces:
-        rest = memoryview(piece.raw)
-        while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
-            rest = rest[out.write(rest) :]
-    out.flush()
+            rest = memoryview(piece.raw)
+            while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
+                rest = rest[out.write(rest) :]
+        out.flush()
 
 
 def _table(found: Iterable[S3Object]) -> None:

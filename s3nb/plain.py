@@ -78,9 +78,18 @@ def row(item: Any, outcome: str = "done") -> Row:
         return Row(outcome, item)
     if not item.exists:
         if item.url.endswith("/"):
-            return Row("prefix" if item.url.count("/") > 3 else "bucket", item.key.rstrip("/") + "/")
+            return Row("prefix" if item.url.count("/") > 3 else "bucket", _below(item))
         return Row("missing" if item.version_id is None else "deleted", item.key, modified=item.last_modified)
     return Row("", item.key, item.size, item.last_modified, item.content_type or "")
+
+
+def _below(item: Any) -> str:
+    """Return the name of a prefix below what was listed, with its slash; that of ``a//`` below ``a/`` is a slash alone."""
+    base = item._base or ""
+    base += "" if base.endswith("/") else "/"
+    if item.url.startswith(base) and item.url != base:
+        return str(item.url[len(base) :])
+    return str(item.key).rstrip("/") + "/"
 
 
 def rows(items: Sequence[Any], limit: int) -> list[Row]:
@@ -229,7 +238,7 @@ def pairs(item: Any) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = [("url", item.url)]
     if not item.exists:
         prefix = item.url.endswith("/")
-        return [*found, ("exists", "a prefix: ask for what is below it" if prefix else "no")]
+        return [*found, ("is", "a prefix: ask for what is below it")] if prefix else [*found, ("exists", "no")]
     size = size_text(item.size)
     found.append(("size", size if item.size < 1024 else f"{item.size:,} bytes ({size})"))
     for name in ("content_type", "etag", "version_id", "storage_class", "encryption"):

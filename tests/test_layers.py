@@ -93,15 +93,12 @@ FLOORS = [
     ("browsing.program", "browsing.tasks", "browsing.still"),
     ("",),  # the package itself: the public names
     ("sandbox",),
-    ("commands.lines",),
+    ("commands.lines", "commands.hints"),
     ("commands.parser", "commands.results", "commands.settings"),
     ("commands.session",),
     ("commands.contents", "commands.options"),
     ("commands.looking", "commands.complete", "commands.near"),
-    (
-        "commands.hints",
-        "commands.shells",
-    ),
+    ("commands.shells",),
     ("commands.reading", "commands.writing", "commands.moving", "commands.deleting", "commands.here"),
     ("commands.table",),
     ("commands",),

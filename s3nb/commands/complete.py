@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from s3nb.client import S3
 from s3nb.commands.lines import Field, Text, tokens
-from s3nb.commands.parser import Parser, Verb, in_shell, parser_of
+from s3nb.commands.parser import Parser, Verb, in_shell, leading, parser_of
 from s3nb.commands.session import Session
 from s3nb.uri import is_s3, split_root
 
@@ -65,11 +65,15 @@ class Expected(NamedTuple):
 
 def expected(before: list[str], word: str, verbs: Mapping[str, Verb], program: str) -> Expected:
     """Return what may come, from the words before the cursor and what is typed of the last. Pure."""
-    if not before:
+    at = leading(before, program)
+    if at > len(before):
+        return Expected((), word)  # the value of an option before the verb
+    if at == len(before) and not word.startswith("-"):
         return Expected(("verb",), word)
-    if before[0] == "help":
+    before = [*before[at : at + 1], *before[:at], *before[at + 1 :]]
+    if before[:1] == ["help"]:
         return Expected(("verb",), word)
-    verb = verbs.get(before[0])
+    verb = verbs.get(before[0]) if before else None
     if verb is None:
         return Expected((), word)
     parser = parser_of(verb, program)

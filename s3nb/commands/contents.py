@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import NamedTuple
 
 from s3nb.text import size_text
@@ -53,19 +53,19 @@ class Contents(str):
     ----------
     blob : bytes or None
         The bytes, where they are no text.
-    pieces : iterator of Piece or None
+    pieces : generator of Piece or None
         Where they are asked for lazily: object by object.
     """
 
     blob: bytes | None = None
-    pieces: Iterator[Piece] | None = None
+    pieces: Generator[Piece, None, None] | None = None
 
 
 def contents(pieces: Iterable[Piece], *, lazy: bool) -> Contents:
     """Return what is to be shown of objects; lazily for a shell, which may be in front of a pipe."""
     if lazy:
         made = Contents()
-        made.pieces = iter(pieces)
+        made.pieces = (piece for piece in pieces)
         return made
     kept = list(pieces)
     made = Contents("".join(piece.shown() for piece in kept))

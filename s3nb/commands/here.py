@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from s3nb import bars, styled
@@ -75,7 +76,7 @@ def _run_config(here: Here) -> Facts:
     found["transfer"] = _changed(config) or "as usual"
     found["progress"] = os.environ.get("S3NB_PROGRESS") or bars.chosen() or "auto"
     found["preview_bytes"] = session.preview_bytes
-    found["settings"] = session.filed or f"none in a pyproject.toml ([tool.s3nb]) or {settings.home_file()}"
+    found["settings"] = session.filed or f"none ([tool.s3nb] of pyproject.toml; {_short(settings.home_file())})"
     found.update(session.facts())
     names = {"prefix": "default_prefix", "endpoint": "endpoint_url"}
     for shown in ("prefix", "endpoint", "region", "profile", "workers", "transfer", "progress", "preview_bytes"):
@@ -85,6 +86,12 @@ def _run_config(here: Here) -> Facts:
         if origin and found[shown] != "-":
             found.origins[shown] = origin
     return found
+
+
+def _short(file: Path) -> str:
+    """Return a path as people write it, with ~ for their home."""
+    home = Path.home()
+    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else str(file)
 
 
 def _changed(config: TransferConfig) -> str:

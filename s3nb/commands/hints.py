@@ -12,6 +12,13 @@ _EXPIRED = frozenset(
 )
 
 
+_ADDRESSES = (  # bucket and key, as others write them
+    re.compile(r"s3[an]?:/*(?P<bucket>[^/]+)/?(?P<key>.*)", re.DOTALL),
+    re.compile(r"arn:aws[a-z-]*:s3:::(?P<bucket>[^/]+)/?(?P<key>.*)", re.DOTALL),
+    re.compile(r"https?://(?P<bucket>[^/]+)\.s3[.a-z0-9-]*\.amazonaws\.com(?:/(?P<key>[^?#%]*))?"),
+    re.compile(r"https?://s3[.a-z0-9-]*\.amazonaws\.com/(?P<bucket>[^/]+)/?(?P<key>[^?#%]*)"),
+    re.compile(r"(?P<bucket>[a-z0-9][a-z0-9-]{2,62})(?:/(?P<key>.*))?", re.DOTALL),  # with a dot it is rather a file
+)
 _DETAILS = re.compile(r" \[[A-Z]\w+(?:, status \d+[^\]\n]*)?\]$", re.MULTILINE)
 
 
@@ -25,6 +32,18 @@ def told(error: BaseException, *, verbose: bool = False) -> str:
         return short
     failed = error.failed if isinstance(error, BulkError) else [error]
     return "\n".join([short, *(f"  {said}" for said in (details(one) for one in failed) if said)])
+
+
+def meant(name: str) -> str:
+    """Return the ``s3://`` URL that a name which is none may stand for; an empty string if that cannot be told."""
+    found = next((m for m in (address.fullmatch(name) for address in _ADDRESSES) if m), None)
+    return (
+        f"s3://{found['bucket']}/{found['key']}"
+        if found and found["key"]
+        else f"s3://{found['bucket']}"
+        if found
+        else ""
+    )
 
 
 def details(error: S3Error) -> str:

@@ -47,7 +47,7 @@ def _ls(parser: Parser) -> None:
 
 
 def _run_ls(here: Here, keys: Sequence[Any], recursive: bool, limit: int | None, versions: bool, literal: bool) -> Any:
-    if not keys and here.root is None:
+    if [str(key) for key in keys] == ["s3://"] or (not keys and here.root is None):
         made = here.client()
         return Results(
             [S3Object(None, f"s3://{name}/", last_modified=when) for name, when in made.buckets()], verb="list"

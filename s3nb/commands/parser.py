@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 from s3nb.commands.lines import UsageError, Value, Word
 from s3nb.model import S3Object
+from s3nb.plain import width_of_output
 from s3nb.text import visible
 from s3nb.uri import is_s3
 
@@ -95,14 +97,24 @@ class Command:
 
 _PERCENT = "\N{FULLWIDTH PERCENT SIGN}"  # stands for the % of %s3, which argparse would format
 _PLACEHOLDER = "\0"  # no word holds one
+_ALWAYS = {
+    **dict.fromkeys(
+        ("-l", "--human-readable", "--summarize"), "size and time, and a line that adds up, are always shown"
+    ),
+    "--only-show-errors": "-q shows no progress; errors have a stream of their own",
+}  # what other programs ask for by an option
 _PLAIN: dict[str, Any] = {"color": False} if sys.version_info >= (3, 14) else {}
 
 
 class _Format(argparse.RawDescriptionHelpFormatter):
-    """At most 80 columns, whatever the window."""
+    """At most 80 columns; fewer in a narrower terminal."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=79)
+        super().__init__(prog, max_help_position=26, width=_width())
+
+
+def _width() -> int:
+    return min(width_of_output(), 80) - 1
 
 
 class Parser(argparse.ArgumentParser):
@@ -144,9 +156,15 @@ class Parser(argparse.ArgumentParser):
         if any(isinstance(word, str) and word in ("-h", "--help") for word in words):
             raise HelpAsked(self.format_help())
         self.values = []
-        text = []
+        text: list[str] = []
+        ended = False  # by a --, behind which nothing is an option
         for word in words:
-            if isinstance(word, str):
+            if isinstance(word, str) and not ended:
+                if word == "--":
+                    ended = True
+                    continue
+                if not text or not self._waits(text[-1]):
+                    self._known(word)
                 text.append(word)
             else:
                 text.append(f"{_PLACEHOLDER}{len(self.values)}")
@@ -162,6 +180,19 @@ class Parser(argparse.ArgumentParser):
                 arguments[name] = self._single(name, value)
         return arguments
 
+    def _waits(self, word: str) -> bool:
+        """Say whether a word is an option whose value is the next one."""
+        action = self._option_string_actions.get(word)
+        return action is not None and action.nargs is None
+
+    def _known(self, word: str) -> None:
+        """Refuse what looks like an option and is none, before it is said that something else is missing."""
+        if len(word) < 2 or not word.startswith("-") or re.fullmatch(r"-\d+", word):
+            return
+        known = self._option_string_actions
+        if word.partition("=")[0] not in known and (word.startswith("--") or word[:2] not in known):
+            self._refuse(word)
+
     def _refuse(self, word: str) -> NoReturn:
         if word.startswith(_PLACEHOLDER):
             value = self.values[int(word[1:])]
@@ -172,6 +203,9 @@ class Parser(argparse.ArgumentParser):
         known = [o for o in self._option_string_actions if o not in ("-h", "--help")]
         close = difflib.get_close_matches(option, known, 1)
         hint = f"did you mean {close[0]}?" if close else f"{self.shown} -h shows those there are"
+        if not word.startswith("--"):
+            hint += "; a name that begins with - goes behind --"
+        hint = _ALWAYS.get(option, hint)
         self.error(f"no option {visible(option, 60)}: {hint}")
 
     def _spread(self, name: str, values: Iterable[Any]) -> Iterable[Any]:
@@ -181,8 +215,7 @@ class Parser(argparse.ArgumentParser):
                 if name in self.several and is_several(value):
                     yield from self._items(value)
                     continue
-                if isinstance(value, str):
-                    value = Word(value, filled=True)
+                value = _filled(value)
             yield from self._local(name, _as_url(value))
 
     def _local(self, name: str, value: Any) -> Iterable[Any]:
@@ -223,9 +256,7 @@ class Parser(argparse.ArgumentParser):
             value = self.values[int(value[1:])]
             if name in self.kinds and is_several(value) and name not in self.several:
                 self.error(f"{self._called(name)} is one, not {_shown(value)}")
-            if isinstance(value, str):
-                return Word(value, filled=True)
-            return _as_url(value)
+            value = _filled(value)
         return next(iter(self._local(name, _as_url(value))))
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -262,6 +293,11 @@ class Parser(argparse.ArgumentParser):
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise UsageError(message or f"ended with {status}")
+
+
+def _filled(value: Any) -> Any:
+    """Return a text that was filled in as a word that says so; one that was typed stays as it is."""
+    return Word(value, filled=True) if isinstance(value, str) and not isinstance(value, Word) else value
 
 
 def _as_url(value: Any) -> Any:
@@ -420,6 +456,12 @@ def parse(words: Sequence[Any], verbs: Mapping[str, Verb], program: str, body: s
     """Read the words of a line. See `s3nb.commands.parse`."""
     if not words or words[0] in ("-h", "--help") or (words[0] == "help" and len(words) < 2):
         raise HelpAsked(usage(verbs, program))
+    at = leading(words, program)  # others take these before the verb
+    if not {"-h", "--help"}.isdisjoint(w for w in words[:at] if isinstance(w, str)):
+        raise HelpAsked(usage(verbs, program))
+    if at >= len(words):
+        raise UsageError(f"{program}: a verb is missing; {program} help shows those there are")
+    words = [words[at], *words[:at], *words[at + 1 :]]
     first = words[0].value if isinstance(words[0], Value) else words[0]
     if first == "help":
         raise HelpAsked(parser_of(_verb(words[1], verbs, program), program).format_help())
@@ -455,12 +497,32 @@ def parse(words: Sequence[Any], verbs: Mapping[str, Verb], program: str, body: s
     )
 
 
+def leading(words: Sequence[Any], program: str) -> int:
+    """Return how many words before the verb are options that every verb has; one more if the value of the last is missing."""
+    parser = Parser(program, "")
+    _common(parser, in_shell(program), True)
+    at = 0
+    while (
+        at < len(words) and isinstance(words[at], str) and words[at].partition("=")[0] in parser._option_string_actions
+    ):
+        at += 1 + parser._waits(words[at])
+    return at
+
+
 _OTHER_NAMES = {
     "delete": "rm", "del": "rm", "remove": "rm", "delete_many": "rm", "delete_recursive": "rm", "copy": "cp", "copy_many": "cp",
     "move": "mv", "rename": "mv", "list": "ls", "dir": "ls", "download": "cp", "upload": "cp", "stat": "info", "head_object": "info",
     "search": "find", "glob": "find", "more": "head", "less": "head", "open": "preview", "show": "preview", "view": "preview",
-    "url": "presign", "size": "du", "cd": "use", "mb": "use", "abort": "abort_incomplete", "pull": "cp", "push": "cp", "mirror": "sync",
+    "url": "presign", "size": "du", "cd": "use", "abort": "abort_incomplete", "pull": "cp", "push": "cp", "mirror": "sync",
+    "versions": "ls -r --versions", "tree": "ls -r", "exists": "info",
 }  # fmt: skip
+_NOT_HERE = {
+    **dict.fromkeys(
+        ("mb", "rb", "make_bucket", "create_bucket"), "buckets are made and removed elsewhere: aws s3 mb, boto3"
+    ),
+    "mkdir": "S3 has no folders: what is put below a prefix makes it",
+    "touch": "put KEY --text '' makes an empty object",
+}
 
 
 def _verb(name: Any, verbs: Mapping[str, Verb], program: str) -> Verb:
@@ -472,9 +534,11 @@ def _verb(name: Any, verbs: Mapping[str, Verb], program: str) -> Verb:
         raise UsageError(f"{program}: the verb comes first, then options such as {shown}")
     dashed = str(name).replace("-", "_").lower()
     known = [n for n, v in verbs.items() if not v.where or (v.where == "shell") == in_shell(program)]
-    close = [dashed] if dashed in known else [_OTHER_NAMES[dashed]] if dashed in _OTHER_NAMES else None
+    other = _OTHER_NAMES.get(dashed, "")
+    close = [dashed] if dashed in known else [other] if other.partition(" ")[0] in known else None
     close = close or difflib.get_close_matches(dashed, known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"{program} help shows those there are"
+    hint = _NOT_HERE.get(dashed, hint)
     raise UsageError(f"{program}: no verb {shown!r}: {hint}")
 
 
@@ -482,14 +546,16 @@ def usage(verbs: Mapping[str, Verb], program: str) -> str:
     """Return the overview of all verbs, at most 80 columns wide."""
     shown = [v for v in verbs.values() if not v.where or (v.where == "shell") == in_shell(program)]
     width = max(len(v.name) for v in shown)
+    room = max(_width() - width - 4, 12)
     lines = [f"usage: {program} VERB [arguments]"]
     group = ""
     for verb in shown:
         if verb.group != group:
             group = verb.group
             lines += ["", group]
-        lines.append(f"  {verb.name:<{width}}  {verb.what}")
-    lines += ["", f"{program} help VERB explains one, with examples."]
+        first, *rest = textwrap.wrap(verb.what, room)
+        lines += [f"  {verb.name:<{width}}  {first}", *(" " * (width + 4) + line for line in rest)]
+    lines += ["", *textwrap.wrap(f"{program} help VERB explains one, with examples.", _width())]
     if not in_shell(program):
         lines += ["%s3 --debug shows the last error whole. _s3nb_last has what was done before it."]
     return "\n".join(lines)

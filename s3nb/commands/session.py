@@ -12,11 +12,12 @@ from typing import Any
 from s3nb import bars
 from s3nb import session as shared
 from s3nb.client import S3
+from s3nb.commands.hints import meant
 from s3nb.commands.lines import UsageError, Word, escaped
 from s3nb.commands.parser import Command
 from s3nb.commands.settings import Setting
 from s3nb.config import TransferConfig
-from s3nb.errors import InvalidURL, NotFound
+from s3nb.errors import NotFound
 from s3nb.jobs import Jobs
 from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.text import visible
@@ -224,10 +225,7 @@ class Here:
         if self.root is None:
             for key in keys:
                 if isinstance(key, str) and not is_s3(key):
-                    raise self.usage(
-                        f"{visible(repr(str(key)), 100)} is no s3:// URL: give one, or say first what keys are relative to "
-                        f"({'--root s3://bucket/prefix' if self.session.lazy else self.session.program + ' use s3://bucket/prefix'})"
-                    )
+                    raise self._no_root(key)
             return self.client(), list(keys)
         split_root(self.root)
         if not any(is_s3(_name(key)) for key in keys):
@@ -252,9 +250,18 @@ class Here:
         if is_s3(name):
             return str(name)
         if self.root is None:
-            raise InvalidURL(f"{visible(repr(str(name)), 100)} is no s3:// URL, and there is no current prefix")
+            raise self._no_root(name)
         base, _ = split_root(self.root)
         return f"{base}/{name.lstrip('/')}"
+
+    def _no_root(self, name: str) -> UsageError:
+        url = meant(name)
+        asked = f"did you mean {visible(url, 200)} ? Else give one" if url else "give one"
+        lasting = self.session.program + " use s3://bucket/prefix"
+        return self.usage(
+            f"{visible(repr(str(name)), 100)} is no s3:// URL: {asked}, or say first what keys are relative to "
+            f"({'--root s3://bucket/prefix' if self.session.lazy else lasting})"
+        )
 
     def no_url(self, target: Any) -> UsageError:
         """Return the error of a line that names no URL, where at least one of two has to be one."""

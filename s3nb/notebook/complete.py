@@ -37,8 +37,9 @@ def _matched(completer: Completer, shell: InteractiveShell, rest: str) -> Any:
         return _nothing()
     if now is None:
         return _nothing()
-    if now.value:
-        names = sorted(n for n in shell.user_ns if n.startswith(now.value) and not n.startswith("_"))
+    if now.value or now.word == "$":
+        mine = (n for n in shell.user_ns if n.startswith(now.value) and not n.startswith("_"))
+        names = sorted(n for n in mine if now.value or n not in shell.user_ns_hidden)
         found = [SimpleCompletion(f"${name}", type="instance") for name in names]
     else:
         found = [

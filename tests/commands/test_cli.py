@@ -9,7 +9,9 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,10 +90,24 @@ def test_all_bytes_go_through_a_slow_pipe(shell: str, unbuffered: str) -> None:
         (["ls", "s3://no-such-bucket-here"], 1, "s3nb config shows what is in force"),
         (["put_many", "no-such-file", "--to", "ROOT"], 1, "no-such-file"),
         (
-            ["ls", "not-a-url"],
+            ["ls", "not-a-url.txt"],
             2,
-            "'not-a-url' is no s3:// URL: give one, or say first what keys are relative to (--root",
+            "'not-a-url.txt' is no s3:// URL: give one, or say first what keys are relative to (--root",
         ),
+        (["ls", "a-bucket/x"], 2, "did you mean s3://a-bucket/x ?"),
+        (["ls", "s3:/a-bucket"], 2, "did you mean s3://a-bucket ?"),
+        (["cat", "https://a-bucket.s3.eu-west-1.amazonaws.com/d/k.txt"], 2, "did you mean s3://a-bucket/d/k.txt ?"),
+        (["put_files", "x", "--to", "a-bucket/x"], 2, "did you mean s3://a-bucket/x ?"),
+        (["ls", "-l"], 2, "are always shown"),
+        (
+            ["cat", "-dash"],
+            2,
+            "no option -dash: s3nb cat -h shows those there are; a name that begins with - goes behind --",
+        ),
+        (["versions"], 2, "did you mean 'ls -r --versions'?"),
+        (["mb", "s3://x"], 2, "buckets are made and removed elsewhere"),
+        (["--profile", "x"], 2, "a verb is missing"),
+        (["--frob", "ls"], 2, "the verb comes first, then options such as --frob"),
         (["gett"], 2, "did you mean 'get'"),
         (["get"], 2, "KEY"),
         (["use", "s3://b"], 2, "s3nb use works in a notebook only"),
@@ -157,9 +173,24 @@ def test_what_is_here_is_left_alone_if_asked(shell: str, capsys: pytest.CaptureF
         assert mine.read_text() == "theirs"
 
 
+def test_options_of_every_verb_may_come_before_it(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put_many([("a", "1"), ("-b", "2")])
+    assert said(capsys, "--root", shell, "--region=us-east-1", "-q", "cat", "a") == "1"
+    assert said(capsys, "cat", "--root", shell, "--", "-b") == "2"
+    assert said(capsys, "-q", "-h").startswith("usage: s3nb VERB")
+
+
+def test_an_empty_part_of_a_key_is_listed_as_one(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put_many([("a//x", ""), ("a/y", "")])
+    assert [line.split()[-1] for line in said(capsys, "ls", f"{shell}/a").splitlines()[:2]] == ["/", "y"]
+
+
 def test_buckets_are_called_buckets(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(capsys, "ls").splitlines()
     assert any(line.split()[0] == "bucket" and shell in line for line in lines[:-1])
+    assert said(capsys, "ls", "s3://").splitlines() == lines
     assert "bucket" in lines[-1]
 
 
@@ -213,6 +244,43 @@ def test_standard_input_that_is_no_text_is_said(shell: str) -> None:
         [sys.executable, "-m", "s3nb", "info_many", "-"], input=b"a\n\xff\n", capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (2, b"s3nb: standard input is no UTF-8: byte 2 is 0xff\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("ls ROOT >&-", 1, "s3nb: what was to be shown cannot be written: Bad file descriptor\n"),
+        ("cat ROOT/k > /dev/full", 1, "s3nb: what was to be shown cannot be written: No space left on device\n"),
+        (
+            "get_many - <&-",
+            2,
+            "s3nb get_many: no keys: name some, or give one a line in a cell's body (or - and standard input)\n",
+        ),
+        ("lss 2>&-", 2, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_no_traceback(shell: str, line: str, status: int, told: str) -> None:
+    with S3(s3root=shell) as s3:
+        s3.put("k", "x" * 100_000)
+    script = f'exec "$0" -m s3nb {line.replace("ROOT", shell)}'
+    done = subprocess.run(["sh", "-c", script, sys.executable], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, told)
+
+
+def test_help_is_as_narrow_as_the_terminal(terminal: tuple[int, int]) -> None:
+    ours, theirs = terminal
+    termios.tcsetwinsize(theirs, (24, 40))
+    lines: list[str] = []
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    with (
+        subprocess.Popen([sys.executable, "-m", "s3nb", "help"], stdout=theirs, env=env),
+        open(ours, closefd=False) as shown,
+    ):
+        os.close(theirs)
+        with suppress(OSError):  # Linux: when nobody has the other end any more
+            lines += shown
+    assert len(lines) > 40
+    assert max(len(line.rstrip()) for line in lines) < 40
 
 
 def test_a_listing_into_head_is_silent(shell: str) -> None:

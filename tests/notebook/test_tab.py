@@ -47,6 +47,8 @@ def test_tab_behind_the_magic(tab: Callable[[str], list[str]], ipython: Any, she
     assert tab(f"%s3 info {shell}/other {shell}/o") == [f"%s3 info {shell}/other {shell}/other"]
     ipython.user_ns["keys_of_mine"] = []
     assert tab("%s3 get_many $keys_o") == ["%s3 get_many $keys_of_mine"]
+    assert "%s3 get_many $keys_of_mine" in tab("%s3 get_many $")
+    assert "%s3 get_many $get_ipython" not in tab("%s3 get_many $")
 
 
 def test_what_tab_offers_can_be_run(tab: Callable[[str], list[str]], ipython: Any, shell: str) -> None:
