@@ -64,7 +64,7 @@ FLOORS = [
     ("client",),
     ("metaflow",),
     ("session",),
-    ("files.plan", "files.budget", "files.address", "files.hints", "files.kinds", "files.stats"),
+    ("files.plan", "files.budget", "files.address", "files.hints", "files.kinds", "files.leaving", "files.stats"),
     ("files.upload", "files.proof", "files.get"),
     ("files.proving",),
     ("files.remote", "files.writer"),

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from s3nb.errors import BucketNotFound
 from s3nb.files.kinds import BinaryFile
+from s3nb.files.leaving import failure_that_closes, handled
 from s3nb.files.upload import Parts, Upload
 from s3nb.ranges import KIB, MIB
 from s3nb.text import size_text, visible
@@ -32,9 +33,9 @@ Look = Callable[[Stored], object]
 class Abortable(BinaryFile):
     """What all files that write have: closing commits, failing aborts.
 
-    Leaving a ``with`` block by an exception aborts, and so does a file that nobody closed when it is collected: its
-    content may be half of what was meant. ``on_error="commit"`` keeps what was written in a ``with`` block that
-    fails; ``commit="explicit"`` makes `commit` the only way.
+    Leaving a ``with`` block by an exception aborts, also one of a layer on top (see `leaving`), and so does a file that
+    nobody closed when it is collected: its content may be half of what was meant. ``on_error="commit"`` keeps what was
+    written in a ``with`` block that fails; ``commit="explicit"`` makes `commit` the only way.
     """
 
     _finalizing = False  # CPython sets it before the close() of a finaliser (Modules/_io/iobase.c)
@@ -51,6 +52,7 @@ class Abortable(BinaryFile):
         self._explicit = commit == "explicit"
         self._lock = threading.RLock()
         self._pid = os.getpid()
+        self._handled = handled()
         self._over = False
         _alive.add(self)
 
@@ -96,13 +98,15 @@ class Abortable(BinaryFile):
                 self._discard(error)
 
     def close(self) -> None:
-        """Make the object of what was written. May be called twice."""
+        """Make the object of what was written; not while a ``with`` block of a layer on top fails. May be called twice."""
         if self._over:
             return
         if self._finalizing:
             self._forgotten()
         elif self._explicit or self._pid != os.getpid():
             self.abort()
+        elif self._on_error == "abort" and (failure := failure_that_closes(self._handled)) is not None:
+            self.abort(failure)
         else:
             self.commit()
 

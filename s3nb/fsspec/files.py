@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 from s3nb.files import S3Writer
+from s3nb.files.leaving import failure_that_closes, handled
 
 
 class Deferred(io.BufferedIOBase):
@@ -17,6 +18,7 @@ class Deferred(io.BufferedIOBase):
     def __init__(self, file: S3Writer) -> None:
         self._file = file
         self._done = False
+        self._handled = handled()
         self.name = file.name
         self.mode = file.mode
 
@@ -25,6 +27,8 @@ class Deferred(io.BufferedIOBase):
         return self._done
 
     def close(self) -> None:
+        if not self._done and failure_that_closes(self._handled) is not None:
+            self.discard()
         self._done = True
 
     def __exit__(self, kind: Any, *_: Any) -> None:

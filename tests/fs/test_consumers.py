@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import fsspec
@@ -64,6 +65,67 @@ def test_pandas_reads_and_writes_by_url(place: Place, options: dict[str, Any]) -
     lines = pd.read_json(place.at("t.jsonl"), lines=True, storage_options=options)
     assert lines["n"].sum() == frame["n"].sum()
     assert sorted(place.names()) == ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet", "t.pickle"]
+
+
+class Unwritable:
+    """A value that cannot be written, in whatever format."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("cannot be written")
+
+    __repr__ = __reduce__ = __str__  # type: ignore[assignment]
+
+
+def _pandas_csv(url: str, options: dict[str, Any], **more: Any) -> None:
+    import pandas as pd
+
+    pd.DataFrame({"n": [*range(50_000), Unwritable()]}).to_csv(url, storage_options=options, **more)
+
+
+def _pandas_pickle(url: str, options: dict[str, Any]) -> None:
+    import pandas as pd
+
+    pd.DataFrame({"n": [*range(50_000), Unwritable()]}).to_pickle(url, storage_options=options)
+
+
+def _fsspec_text(url: str, options: dict[str, Any]) -> None:
+    with fsspec.open(url, "w", compression="gzip", **options) as file:
+        file.write("half")
+        raise RuntimeError
+
+
+def _parquet_writer(url: str, options: dict[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"n": [1, 2]})
+    with pq.ParquetWriter(url[5:], table.schema, filesystem=S3nbFileSystem(**options)) as writer:
+        writer.write_table(table)
+        raise RuntimeError
+
+
+def _arrow_stream(url: str, options: dict[str, Any]) -> None:
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    with PyFileSystem(FSSpecHandler(S3nbFileSystem(**options))).open_output_stream(url[5:]) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        _pandas_csv, partial(_pandas_csv, compression="gzip"), partial(_pandas_csv, compression="zip"), _pandas_pickle, _fsspec_text,
+        _parquet_writer, _arrow_stream,
+    ],
+)  # fmt: skip
+def test_who_fails_in_the_middle_of_writing_leaves_what_was_there(
+    write: Callable[..., None], place: Place, options: dict[str, Any]
+) -> None:
+    place.put("kept", b"old")
+    with pytest.raises(RuntimeError):
+        write(place.at("kept"), options)
+    assert place.body("kept") == b"old"
 
 
 def test_pandas_takes_a_path_object(place: Place, options: dict[str, Any]) -> None:

@@ -310,6 +310,9 @@ def test_in_a_transaction_text_that_fails_is_no_object_and_none_is_cut_short(our
             with pytest.raises(RuntimeError), ours.open(tree.at("a/f"), mode) as file:  # noqa: PT012
                 file.write(half)
                 raise RuntimeError
+        with pytest.raises(RuntimeError), io.TextIOWrapper(ours.open(tree.at("a/f"), "wb")) as file:  # noqa: PT012
+            file.write("half")
+            raise RuntimeError
         open_still = ours.open(tree.at("t/open"), "w")
         open_still.write("all of it")
         with ours.open(tree.at("t/mark"), "w", encoding="utf-16") as file:
