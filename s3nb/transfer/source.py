@@ -24,6 +24,8 @@ class Source:
         `body` does not block: it may be called on the wire's thread.
     """
 
+    __slots__ = ()
+
     size: int | None
     quick = True
 
@@ -44,6 +46,8 @@ class Source:
 class BytesSource(Source):
     """Bytes in memory."""
 
+    __slots__ = ("_data", "size")
+
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
         if isinstance(data, memoryview):
             data = data.cast("B") if data.c_contiguous and data.nbytes else data.tobytes()
@@ -59,6 +63,8 @@ class BytesSource(Source):
 
 class FileSource(Source):
     """A regular file, by path; read by position, never copied into memory."""
+
+    __slots__ = ("_fd", "_seen", "path", "size")
 
     quick = False
 
@@ -109,6 +115,8 @@ class FileSource(Source):
 
 class StreamSource(Source):
     """A binary file object: sent whole from its start if it can seek, else from where it stands. Not closed."""
+
+    __slots__ = ("_lock", "_stream", "seekable", "size")
 
     quick = False
 
