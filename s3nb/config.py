@@ -50,7 +50,7 @@ class TransferConfig:
         Seconds for which throttling and refused connections are waited out, whatever ``attempts`` says.
     first_patience : float
         The same for refused connections as long as nothing has answered at all: more likely the address is wrong.
-        Lines of ``%s3`` and ``s3nb`` wait 10 seconds; the shared client of `open`, paths and fsspec 5, unless it is given a
+        Lines of ``%s3`` and ``s3nb`` wait 3 seconds, the browser 10; the shared client of `open`, paths and fsspec 5, unless it is given a
         ``config=``. Who comes after somebody has waited in vain waits one second.
     deadline : float
         Seconds after which one request is not tried again, whatever the fault.

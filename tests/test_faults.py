@@ -41,6 +41,8 @@ from s3nb.transfer.interrupt import held
 from s3nb.transfer.task import Task, Window
 from s3nb.wire import Request
 
+from .conftest import Server
+
 MIB = 1 << 20
 QUICK = TransferConfig(
     backoff_base=0.001, throttle_base=0.001, attempts=4, patience=0.05, fsync=False,
@@ -171,6 +173,13 @@ def test_where_nobody_has_ever_answered_silence_is_not_borne_ten_times(wire: Mem
             s3.get("small")
         assert len(wire.log) == 3
         assert "is the endpoint right?" in caught.value.__notes__[-1]
+
+
+def test_an_endpoint_that_speaks_http_where_https_is_asked_for_is_said_to(moto_server: Server, tmp_path: Path) -> None:
+    options = {**moto_server.options(), "endpoint_url": moto_server.endpoint_url.replace("http://", "https://")}
+    with S3(tmp_path, s3root="s3://box", **options) as s3, pytest.raises(ConnectionFailed) as caught:
+        s3.get("small")
+    assert "does not speak https" in caught.value.__notes__[-1]
 
 
 def test_throttled_operations_send_fewer_at_once(s3: S3, wire: MemoryWire) -> None:
@@ -565,15 +574,18 @@ def test_local_work_is_done_though_the_program_ends(s3: S3) -> None:
     assert s3.get("large").size == 12 << 20
 
 
+@pytest.mark.parametrize(("kind", "first", "left"), [("connect", 30.0, "30"), ("timeout", 1e-9, "0")])
 def test_it_is_said_that_nothing_answers(
-    wire: MemoryWire, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    wire: MemoryWire, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    kind: str, first: float, left: str,
+) -> None:  # fmt: skip
+    """In silence another try is as long as those before: so long it is waited for."""
     monkeypatch.setattr(attempt, "_SILENT", 0.0)
-    wire.faults.append(Fault(wire="connect", times=3))
-    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, patience=30.0, first_patience=30.0)) as s3:
+    wire.faults.append(Fault(wire=kind, times=2))
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, patience=30.0, first_patience=first)) as s3:
         s3.get("small")
     (said,) = caplog.messages
-    assert "trying for another 30 s" in said
+    assert f"trying for another {left} s" in said
     assert "is the endpoint right?" in said
 
 

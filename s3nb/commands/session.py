@@ -23,7 +23,7 @@ from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.text import visible
 from s3nb.uri import is_s3, split_root
 
-_FIRST = 10.0  # seconds for which somebody waits who may have mistyped the address
+_FIRST = 3.0  # seconds for which somebody waits who may have mistyped the address, or has yet to start a server
 
 PREVIEW_BYTES = 64 * 1024
 

@@ -55,8 +55,9 @@ _WHERE = (
     "nothing has answered there yet: is the endpoint right? "
     "(endpoint_url=, for fsspec in storage_options; --endpoint-url; AWS_ENDPOINT_URL)"
 )
+_HTTP = "it does not speak https there, as it seems: an endpoint of http://... ?"
 _SILENT, _SAID_AGAIN = (
-    5.0,
+    2.0,
     20.0,
 )  # seconds without an answer until that is said, if as many are left; and until it is said again
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
@@ -558,12 +559,15 @@ class Engine:
             if call.tries > 1:
                 error.add_note(f"given up after {call.tries} tries in {waited:.1f} s")
             if wire in ("connect", "dns", "tls", "timeout") and not self._answered:
-                error.add_note(_WHERE)
+                error.add_note(_HTTP if "wrong version number" in str(error) else _WHERE)
                 self._in_vain |= first and not call.dropped
             self.settle(call, CancelledError() if call.dropped else error)
             return
-        if wire in ("connect", "dns") and waited >= _SILENT <= limit - waited and not call.scope.progress.quiet:
-            self._say(error, limit - waited)
+        left = limit - waited
+        if first and wire == "timeout":
+            left = max(left, waited / call.tries)  # another try takes as long
+        if (first or wire in ("connect", "dns")) and waited >= _SILENT <= left and not call.scope.progress.quiet:
+            self._say(error, left)
         call.scope.progress.retried(error)
         self._leave(call)
         pause = self._backoff.pause(

@@ -237,7 +237,10 @@ class Account:
             return self.session.client("s3", **params)
         except (botocore.exceptions.BotoCoreError, ValueError) as exc:
             # a profile that names another that is not there, an endpoint that is no URL
-            raise S3Error(f"S3 client cannot be made: {visible(str(exc), 300)}") from exc
+            error = S3Error(f"S3 client cannot be made: {visible(str(exc), 300)}")
+            if "endpoint" in str(exc) and "://" not in str(exc):
+                error.add_note("an endpoint begins with http:// or https://")
+            raise error from exc
 
     @property
     def verify(self) -> str | bool:

@@ -106,6 +106,11 @@ def test_all_bytes_go_through_a_slow_pipe(shell: str, unbuffered: str) -> None:
         ),
         (["versions"], 2, "did you mean 'ls -r --versions'?"),
         (["mb", "s3://x"], 2, "buckets are made and removed elsewhere"),
+        (
+            ["ls", "--endpoint-url", "localhost:9000"],
+            1,
+            "localhost:9000\n  an endpoint begins with http:// or https://",
+        ),
         (["--profile", "x"], 2, "a verb is missing"),
         (["--frob", "ls"], 2, "the verb comes first, then options such as --frob"),
         (["gett"], 2, "did you mean 'get'"),

@@ -582,4 +582,4 @@ def test_interrupted_or_cancelled_many_operations_keep_what_is_done(wire: Memory
 def test_lines_do_not_wait_a_minute_for_an_address_that_may_be_wrong(do: Do) -> None:
     _session_of(do).set("workers", 7, "a test")
     config = _session_of(do).client()._config
-    assert (config.max_requests, config.first_patience, config.patience) == (7, 10.0, TransferConfig().patience)
+    assert (config.max_requests, config.first_patience, config.patience) == (7, 3.0, TransferConfig().patience)
