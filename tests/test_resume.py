@@ -41,6 +41,32 @@ with S3(s3root="s3://box", wire=wire, config=QUICK) as s3:
 """
 
 
+NOTHING_TO_COMPARE = """
+import os, signal, sys, threading
+from tests.test_faults import QUICK
+from tests.test_resume import BODY, Opaque
+from s3nb import S3
+from s3nb.transfer import download
+from s3nb.transfer.clock import Clock
+
+held, later, lock = [], Clock.later, threading.Lock()
+Clock.later = lambda self, delay, action: held.append(action) if delay == download._WORTH_NOTING else later(self, delay, action)
+download._WORTH_NOTING = 1.5
+
+class Fatal(Opaque):
+    def took(self, size):
+        with lock:
+            super().took(size)
+            if self.delivered >= len(BODY) // 4 and held:
+                held.pop()()
+            if self.delivered >= len(BODY) * 3 // 4:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+with S3(s3root="s3://box", wire=Fatal({"box": {"large": BODY}}, piece=64 * 1024), config=QUICK) as s3:
+    s3.download(["large"], sys.argv[1])
+"""
+
+
 class Counting(MemoryWire):
     """Counts the bytes that were delivered."""
 
@@ -69,9 +95,16 @@ class Counting(MemoryWire):
         return super()._deliver(exchange, Through(), status, headers, body)
 
 
-def killed(folder: Path) -> list[str]:
+class Opaque(Counting):
+    """Has nothing of an object that could be compared."""
+
+    def _etag(self, body: bytes, parts: tuple[int, ...] = ()) -> str:
+        return f"opaque {len(body)}"
+
+
+def killed(folder: Path, program: str = KILLED) -> list[str]:
     """Download half of the object in a process that is killed; return what it left."""
-    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], cwd=Path(__file__).parents[1], check=False)
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=Path(__file__).parents[1], check=False)
     assert done.returncode == -signal.SIGKILL
     left = sorted(os.listdir(folder))
     assert len(left) == 2
@@ -92,6 +125,14 @@ def test_a_killed_download_costs_little_the_second_time(tmp_path: Path, kind: st
     wire = Counting({"box": {"large": BODY}}, checksum=kind)
     again(tmp_path, wire)
     assert wire.delivered <= 0.6 * len(BODY)
+
+
+def test_without_a_sum_to_compare_what_came_at_the_start_is_lost_and_no_more(tmp_path: Path) -> None:
+    """CRCs for the journal alone are kept once a download has taken a while."""
+    killed(tmp_path, NOTHING_TO_COMPARE)
+    wire = Opaque({"box": {"large": BODY}})
+    again(tmp_path, wire)
+    assert 0.5 * len(BODY) <= wire.delivered <= 0.65 * len(BODY)
 
 
 def test_a_file_that_does_not_agree_with_its_journal_is_fetched_anew(tmp_path: Path) -> None:

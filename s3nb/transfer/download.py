@@ -21,6 +21,7 @@ from s3nb.ranges import Part, download_part_size, parse_content_range, plan_part
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.audit import ROUNDS, Audit, crc_of, wrong
+from s3nb.transfer.disk import in_memory, write
 from s3nb.transfer.fetch import WITH_CHECKSUM, Cut, Misled, OpeningCall, RangeCall
 from s3nb.transfer.journal import Journal, Subject, Sum, missing, read_back
 from s3nb.transfer.local import Store, Target, young
@@ -33,6 +34,7 @@ _SLOW = 4  # times slower than the usual one
 _ENOUGH = 4  # rates to know what is usual
 _RENEWALS = 3  # of one range
 _STEP = 256 * 1024  # what is lost of each part under way when the process is killed
+_WORTH_NOTING = 2.0  # seconds of a download that may be lost altogether: who keeps sums for nothing else begins then
 _DOUBTFUL = (
     0.5  # seconds before an object's time: that a file has which may have to be compared by its bytes (`s3nb.sync`)
 )
@@ -174,7 +176,7 @@ class GetTask(Task):
             self.crc = crc(self._want.kind) or CRC32
             self._audit = Audit(self, self._want, self.crc)
         if cut is not None:
-            return Cut(opening.write_all, *cut)
+            return Cut(opening.take, *cut)
         if size is None or self.etag is None or size < config.split_threshold:
             return opening.write_front
         part_size = download_part_size(size, config.smallest_split, config.part_size, config.split_ways)
@@ -183,18 +185,23 @@ class GetTask(Task):
         self._taken_back = len(self._parts)
         opening.stop = self._parts[0].stop
         if self._target is not None and config.resume:
-            if self._audit is None:
-                self.crc = CRC32
-                self._audit = Audit(self, SIZE, CRC32)
-            assert self.crc is not None
+            running = self.crc or CRC32
             version = headers.get("x-amz-version-id") if self.wanted.version_id is None else self.wanted.version_id
-            subject = Subject(wanted.bucket, wanted.key, version, self.etag, size, self.crc.name)
-            self._journal = Journal.create(self._target.temp, subject)
+            subject = Subject(wanted.bucket, wanted.key, version, self.etag, size, running.name)
+            self._journal = journal = Journal.create(self._target.temp, subject)
+            if self.crc is None:
+                self.engine.clock.later(_WORTH_NOTING, lambda: self._begin_to_note(journal))
         self.step = max(_STEP, size >> 10)
         for _ in range(min(config.split_ways - 1, len(self._parts) - 1)):
             self._take_from_back()
         self.engine.clock.later(_LOOK, self._look_at_slow_ones)
         return opening.write_front
+
+    def _begin_to_note(self, journal: Journal) -> None:
+        """Keep sums for the journal's sake, of what comes from now on: S3 has none to compare them with."""
+        if self._journal is journal and not self.finished:
+            self._audit = Audit(self, SIZE, CRC32)
+            self.crc = CRC32
 
     # -- going on where another process was stopped -------------------------------------------------
 
@@ -275,15 +282,9 @@ class GetTask(Task):
             self._path = self._store.new_path(self.wanted.key)
             self._fd = self._store.create(self._path, size)
 
-    def write_at(self, data: bytes, at: int) -> None:
+    def write_at(self, pieces: Sequence[bytes], at: int) -> None:
         """Write bytes at a position of the object's range."""
-        fd = self._fd
-        done = os.pwrite(fd, data, at)
-        while done < len(data):
-            more = os.pwrite(fd, memoryview(data)[done:], at + done)
-            if more == 0:
-                raise OSError(28, "no space left on device")
-            done += more
+        write(self._fd, pieces, at)
 
     # what the requests look at
 
@@ -349,7 +350,7 @@ class GetTask(Task):
 
     def range_done(self, call: RangeCall) -> None:
         """A range has all its bytes."""
-        self.arrived(call.noted, call.stop, call.sum)
+        call.note()
         with self._lock:
             self._rates = [*self._rates[-63:], call.moving / max(call.age, 1e-3)]
         self._take_from_back()
@@ -388,8 +389,7 @@ class GetTask(Task):
         if self._fd == -1 or self.etag is None or self._size is None:
             return False
         stop = self.promised(call)
-        self.arrived(call.start, call.at, call.sum)
-        call.start = call.at
+        call.note()
         if stop is not None and call.at < stop:
             rest = RangeCall(self, call.at, stop)
             with self._lock:
@@ -521,13 +521,26 @@ class GetTask(Task):
                 self._journal.add(piece)
 
     def _finish(self) -> None:
-        """The bytes are good: give them their place."""
-        if self._target is None:
-            self._finish_temp()
-        elif self._target.fsync:
-            self.engine.chore(self._publish)  # flushing may take long
-        else:
-            self._publish()
+        """The bytes are good: look at the file itself, which must hold what was promised, and give it its place."""
+        try:
+            found = os.fstat(self._fd)
+            if found.st_size != self._size:
+                self._release()
+                self.fail(
+                    self.error_about(IntegrityError, f"the file has {found.st_size} bytes, the object {self._size}")
+                )
+            elif self._target is None:
+                os.close(self._fd)
+                self._fd = -1
+                path, self._path = self._path, None
+                self.end(self._object(path=path))
+            elif self._target.fsync and not in_memory(found.st_dev):
+                self.engine.chore(self._publish)  # flushing may take long
+            else:
+                self._publish()
+        except OSError as exc:
+            self._release()
+            self.fail(self.error_about(LocalFileError, str(exc)))
 
     def _fail_or_restart(self, trouble: BaseException) -> None:
         self._release()
@@ -540,34 +553,10 @@ class GetTask(Task):
             return
         self.fail(trouble)
 
-    def _check_size(self) -> bool:
-        """Look at the file itself: it must hold what was promised."""
-        size = os.fstat(self._fd).st_size
-        if size == self._size:
-            return True
-        self._release()
-        self.fail(self.error_about(IntegrityError, f"the file has {size} bytes, the object {self._size}"))
-        return False
-
-    def _finish_temp(self) -> None:
-        try:
-            if not self._check_size():
-                return
-            os.close(self._fd)
-            self._fd = -1
-        except OSError as exc:
-            self._release()
-            self.fail(self.error_about(LocalFileError, str(exc)))
-            return
-        path, self._path = self._path, None
-        self.end(self._object(path=path))
-
     def _publish(self) -> None:
         target = self._target
         assert target is not None
         try:
-            if not self._check_size():
-                return
             fd, self._fd = self._fd, -1
             if target.mtime is not None and self._headers is not None and young(self._headers):
                 target.mtime -= _DOUBTFUL

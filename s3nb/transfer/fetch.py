@@ -1,8 +1,12 @@
-"""The requests that a download is made of: the opening GET, and ranged GETs pinned to its version. Each is its own sink."""
+"""The requests that a download is made of: the opening GET, and ranged GETs pinned to its version. Each is its own sink.
+
+Strategy: libcurl hands over 16 KiB at a time, whatever its buffer. What goes to a file is gathered, and written by one system call
+for many: with each, lanes compete for the interpreter's lock, and for the file's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Protocol
 
@@ -10,11 +14,13 @@ from s3nb.checksum import Crc
 from s3nb.errors import IntegrityError, ObjectChanged, S3Error
 from s3nb.ranges import parse_content_range
 from s3nb.transfer.attempt import Again, Call, Scope
+from s3nb.transfer.failures import local_error
 from s3nb.transfer.journal import Sum
 from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Headers, Reply, Request, Sink
 
 WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
+_GATHER = 256 * 1024  # bytes of a request that are held until they are written
 
 
 class Misled(IntegrityError):
@@ -40,7 +46,7 @@ class Download(Protocol):
     def nothing_of(self, headers: Headers) -> None: ...
     def promised(self, call: OpeningCall) -> int | None: ...
     def held(self) -> int: ...
-    def write_at(self, data: bytes, at: int) -> None: ...
+    def write_at(self, pieces: Sequence[bytes], at: int) -> None: ...
     def next_front(self) -> int | None: ...
     def arrived(self, start: int, stop: int, value: int) -> None: ...
     def opening_done(self, call: OpeningCall, reply: Reply) -> None: ...
@@ -75,17 +81,71 @@ class Cut:
         return self._left > 0
 
 
-class OpeningCall(Call):
-    """The first GET of an object."""
+class FileCall(Call):
+    """A GET whose body may go to a file."""
 
-    __slots__ = ("at", "opened", "start", "stop", "sum", "task", "write")
+    __slots__ = ("_gathered", "_pieces", "at", "before", "noted", "sum", "task")
 
-    def __init__(self, task: Download) -> None:
+    def __init__(self, task: Download, at: int = 0, before: Sum | None = None) -> None:
         super().__init__(task.scope)
         self.task = task
-        self.at = 0  # next byte of the object's range
-        self.start = 0  # where the running sum began
-        self.sum = 0
+        self.before = before  # these bytes were fetched before, with this sum
+        self._expect(at)
+
+    def _expect(self, at: int) -> None:
+        self.at = at  # next byte of the object's range
+        self.noted = at
+        self.sum = 0  # of what was written since ``noted``
+        self._pieces: list[bytes] = []
+        self._gathered = 0  # bytes of them: the last before ``at``
+
+    def take(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._pieces.append(data)
+        self._gathered += len(data)
+        self.at += len(data)
+        if self._gathered >= _GATHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered, and add it to the sum if one is kept.
+
+        Raises
+        ------
+        LocalFileError
+        """
+        pieces = self._pieces
+        if not pieces:
+            return
+        task, running = self.task, self.task.crc
+        if running is not None and len(pieces) > 1:
+            pieces = [b"".join(pieces)]  # a copy is quicker than to give the lock away for each
+        try:
+            task.write_at(pieces, self.at - self._gathered)
+        except OSError as exc:
+            raise local_error(exc, self._request) from exc
+        self._pieces = []
+        self._gathered = 0
+        if running is None:
+            self.noted = self.at
+            return
+        self.sum = running.update(pieces[0], self.sum)
+        if self.at - self.noted >= task.step and self.before is None:
+            self.note()
+
+    def note(self) -> None:
+        """Have the task note the sum of what was written, and begin another."""
+        self.task.arrived(self.noted, self.at, self.sum)
+        self.noted, self.sum = self.at, 0
+
+
+class OpeningCall(FileCall):
+    """The first GET of an object."""
+
+    __slots__ = ("opened", "stop", "write")
+
+    def __init__(self, task: Download) -> None:
+        super().__init__(task)
         self.stop = -1  # end of the part being received; -1: receive everything
         self.opened = False
         self.write: Callable[[bytes], object] = self.write_front
@@ -119,7 +179,7 @@ class OpeningCall(Call):
     # the sink
 
     def begin(self, status: int, headers: Headers) -> bool:
-        self.at = self.start = self.sum = 0
+        self._expect(0)
         self.stop = -1
         self.write = self.task.opened(status, headers)
         self.opened = True
@@ -127,36 +187,21 @@ class OpeningCall(Call):
 
     def write_front(self, data: bytes) -> object:
         task = self.task
-        running = task.crc
         while self.stop != -1 and self.at + len(data) >= self.stop:
             # the end of a part: take the next one, or stop where a range has begun
             room = self.stop - self.at
             part, data = data[:room], data[room:]
             if part:
-                self._take(part, running)
-            task.arrived(self.start, self.stop, self.sum)
-            self.start, self.sum = self.stop, 0
+                self.take(part)
+            self.flush()
+            self.note()
             more = task.next_front()
             if more is None:
                 return False
             self.stop = more
         if data:
-            self._take(data, running)
+            self.take(data)
         return None
-
-    def write_all(self, data: bytes) -> None:
-        """Take the bytes of a range that a server has not cut out itself."""
-        self.task.write_at(data, self.at)
-        self.at += len(data)
-
-    def _take(self, data: bytes, running: Crc | None) -> None:
-        self.task.write_at(data, self.at)
-        self.at += len(data)
-        if running is not None:
-            self.sum = running.update(data, self.sum)
-            if self.at - self.start >= self.task.step:
-                self.task.arrived(self.start, self.at, self.sum)
-                self.start, self.sum = self.at, 0
 
     # the call
 
@@ -165,38 +210,39 @@ class OpeningCall(Call):
         if task.wanted.length == 0:
             task.nothing_of(reply.headers)
         elif task.in_file:
+            self.flush()
             promised = task.promised(self)
             if promised is not None and self.at != promised:
                 raise task.error_about(IntegrityError, f"{self.at} bytes came where {promised} were promised")
         return reply
 
     def done(self, result: Reply) -> None:
-        self.task.arrived(self.start, self.at, self.sum)
+        self.note()
         self.task.opening_done(self, result)
 
     def interrupted(self) -> bool:
         """Say whether the rest can be had by ranges rather than by starting over."""
+        try:
+            self.flush()
+        except S3Error as exc:
+            self.task.broken(self, exc)
+            return True
         return self.opened and self.task.opening_broke(self)
 
     def failed(self, error: BaseException) -> None:
         self.task.broken(self, error)
 
 
-class RangeCall(Call):
+class RangeCall(FileCall):
     """A ranged GET of bytes ``[start, stop)`` of the object's range; resumes where it was cut."""
 
-    __slots__ = ("_from", "at", "before", "noted", "start", "stop", "sum", "task")
+    __slots__ = ("_from", "start", "stop")
 
     def __init__(self, task: Download, start: int, stop: int, before: Sum | None = None) -> None:
-        super().__init__(task.scope)
-        self.task = task
+        super().__init__(task, start, before)
         self.start = start
-        self.at = start
         self.stop = stop
-        self.sum = 0  # of what came since ``noted``
-        self.noted = start
         self._from = start
-        self.before = before  # this range was fetched before, with this sum
 
     @property
     def received(self) -> int:
@@ -213,6 +259,7 @@ class RangeCall(Call):
         return self.stop - self.at
 
     def make(self) -> tuple[Request, Sink | None]:
+        self.flush()  # what the try before has brought
         wanted = self.task.wanted
         self._from = self.at
         first = self.task.first + self.at
@@ -241,18 +288,13 @@ class RangeCall(Call):
         task = self.task
         if self.at + len(data) > self.stop:
             raise task.error_about(IntegrityError, f"more bytes came than the range {self.start}-{self.stop - 1} has")
-        task.write_at(data, self.at)
-        self.at += len(data)
-        if task.crc is not None:
-            self.sum = task.crc.update(data, self.sum)
-            if self.at - self.noted >= task.step and self.before is None:
-                task.arrived(self.noted, self.at, self.sum)
-                self.noted, self.sum = self.at, 0
+        self.take(data)
         return None
 
     def accept(self, reply: Reply) -> Reply:
         if self.at != self.stop:
             raise Again(self.task.error_about(IntegrityError, f"the range ended at byte {self.at} of {self.stop}"))
+        self.flush()
         return reply
 
     def done(self, result: Reply) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from s3nb.config import TransferConfig
 from s3nb.errors import LocalFileNotFound, UnsafeKey
 from s3nb.text import visible
+from s3nb.transfer.disk import reserve
 
 _YOUNG = 3.0  # seconds
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -132,21 +133,17 @@ if hasattr(os, "register_at_fork"):
 
 
 def create(path: str, size: int | None, mode: int = 0o600) -> int:
-    """Create a file that was not there, for writing by position, and reserve ``size`` bytes for it.
+    """Create a file that was not there, for writing by position, and reserve ``size`` bytes for it where that costs nothing.
 
     Raises
     ------
     OSError
-        Also if the disk is too full for all of it: better now than after an hour. Nothing is left then.
+        Also if the disk is known to be too full for all of it: better now than after an hour. Nothing is left then.
     """
     fd = os.open(path, _NEW, mode)
     try:
-        if size and size >= _WORTH_RESERVING and hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(fd, 0, size)
-            except OSError as exc:
-                if exc.errno not in _NO_FALLOCATE:
-                    raise
+        if size and size >= _WORTH_RESERVING:
+            reserve(fd, size)
     except BaseException:
         os.close(fd)
         os.unlink(path)
@@ -155,7 +152,6 @@ def create(path: str, size: int | None, mode: int = 0o600) -> int:
 
 
 _WORTH_RESERVING = 1 << 20  # below, the write itself is the first to know anyway
-_NO_FALLOCATE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})  # file systems that cannot reserve
 
 
 def cut_name(name: str) -> str:
