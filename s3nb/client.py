@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from s3nb import farewell, listings, many, plain
 from s3nb.addressing import Addresses, Prefix, each
 from s3nb.config import TransferConfig
 from s3nb.core import Core
-from s3nb.errors import ClientClosed, InvalidObject, InvalidURL
+from s3nb.errors import ClientClosed, InvalidObject, InvalidURL, S3Error
 from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.run import root_from_config, run_root
@@ -286,7 +287,8 @@ class S3:
         """
         self._check_all(keys)
         options = {"return_missing": return_missing, "return_info": return_info}
-        if (shared := self._shared("get_many", "get", keys, options, processes, executor)) is not None:
+        ready = partial(self._sendable, info=return_info, missing_ok=return_missing)
+        if (shared := self._shared("get_many", "get", keys, options, processes, executor, ready=ready)) is not None:
             return shared
         return many.run(
             self._alive(),
@@ -423,18 +425,44 @@ class S3:
             items = many.below(core, [self._at.prefix(key, slash=True) for key in each(keys)])
         else:
             items = ((self._at.wanted(key), many.local_name(key, self._at)) for key in each(keys))
-        if processes is None and executor is None:
+        chosen = self._workers(processes, executor)
+        if chosen is None:
             return self._land(items, to)
         listed = list(items)
-        options = {"to": os.path.abspath(os.fspath(to)), "met": collisions(name for _, name in listed)}
-        shared = self._shared("_land", "download", listed, options, processes, executor)
-        return self._land(listed, to) if shared is None else shared
+        landing = many.Landing(Path(to), core.config, collisions(name for _, name in listed))
+        named = [(wanted, landing.refused(wanted, name) or name) for wanted, name in listed]
+        options = {"to": os.path.abspath(os.fspath(to))}
+        with self._meeting_place(to, executor) as shared:
+            done = self._shared("_land_chunk", "download", named, options, processes, executor, shared=shared)
+        assert done is not None
+        return done
 
-    def _land(
-        self, items: Iterable[tuple[Wanted, str]], to: str | os.PathLike[str], met: Mapping[str, str] | None = None
-    ) -> Results:
+    @contextmanager
+    def _meeting_place(self, folder: str | os.PathLike[str], executor: Executor | None) -> Iterator[str | None]:
+        """Give the name of a file that workers must see, if they may be on other machines."""
+        if executor is None:
+            yield None
+            return
+        path = os.path.join(os.path.abspath(os.fspath(folder)), f".s3nb-{os.urandom(8).hex()}")
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except OSError as exc:
+            many.raise_local(exc)
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+
+    def _land(self, items: Iterable[tuple[Wanted, str]], to: str | os.PathLike[str]) -> Results:
         """Get objects into files of the given names."""
-        return many.download(self._alive(), items, Path(to), self._store, self._progress, met)
+        return many.download(self._alive(), items, Path(to), self._store, self._progress)
+
+    def _land_chunk(self, items: Sequence[tuple[Wanted, str | S3Error]], to: str) -> Results:
+        """The same, where names were compared already; a chunk of `download`."""
+        core = self._alive()
+        return many.land(core, items, many.Landing(Path(to), core.config), self._store, self._progress)
 
     def map(
         self,
@@ -453,7 +481,8 @@ class S3:
         ----------
         function : callable
             Takes an `S3Object` (``.blob``, ``.text``, ``.path``, ``.key``), whose bytes are let go when it returns. It travels by
-            cloudpickle, if there is one, else by name. Called again for an object if a worker dies.
+            name if it is in a module, else by value, with cloudpickle. What it returns is pickled. Called again for an object if
+            a worker dies; one object after the other in each process (each thread of an executor).
         keys : iterable
             As for `get_many`; read lazily.
         processes, executor
@@ -476,12 +505,24 @@ class S3:
         if not callable(function):
             raise TypeError(f"map() takes a function first, then keys; not {type(function).__name__}")
         self._check_all(keys)
-        if (shared := self._shared("map", "map", keys, {}, processes, executor, function)) is not None:
+        shared = self._shared("map", "map", keys, {}, processes, executor, function, ready=self._sendable)
+        if shared is not None:
             return shared
         return many.run(
             self._alive(), "map", each(keys), self._getter(False, True), self._progress,
             total=_count(keys), value=lambda found: many.applied(function, found),
         )  # fmt: skip
+
+    def _workers(self, processes: int | bool | None, executor: Executor | None) -> Executor | None:
+        """Return what shares the work; None: it is done here."""
+        if processes is None and executor is None:
+            return None
+        from s3nb import spread
+
+        if self._pools is None:
+            farewell.ready()
+            self._pools = spread.Pools()
+        return spread.executor_of(self._pools, processes, executor)
 
     def _shared(
         self,
@@ -492,30 +533,43 @@ class S3:
         processes: int | bool | None,
         executor: Executor | None,
         function: Any = None,
+        *,
+        ready: Callable[[Any], Any] | None = None,
+        settle: Callable[[list[Any], dict[int, Any], many.Do], Results] | None = None,
+        shared: str | None = None,
     ) -> Results | None:
-        """Do a many-operation in other processes, or elsewhere; None if it is to be done here."""
-        if processes is None and executor is None:
+        """Do a many-operation in other processes, or elsewhere; None if it is to be done here.
+
+        ``ready`` makes of an item what travels, ``settle`` of what came what is returned; ``shared``: a file that workers must see.
+        """
+        if self._workers(processes, executor) is None:
             return None
         from s3nb import spread
 
-        if self._pools is None:
-            farewell.ready()
-            self._pools = spread.Pools()
-        chosen = spread.executor_of(self._pools, processes, executor)
-        if chosen is None:
-            return None
         self._alive()
-        work = spread.Spread(
-            self, self._store, self._pools, chosen, method,
-            verb=verb, options=options, function=function, total=_count(items), setting=self._progress,
-        )  # fmt: skip
 
-        def again(some: list[Any]) -> Results:
-            done = self._shared(method, verb, some, options, processes, executor, function)
-            assert done is not None
-            return done
+        def do(some: Iterable[Any], total: int | None) -> tuple[list[Any], dict[int, Any]]:
+            chosen = self._workers(processes, executor)
+            assert chosen is not None
+            assert self._pools is not None
+            work = spread.Spread(
+                self, self._store, self._pools, chosen, method, verb=verb, options=options, function=function, total=total,
+                setting=self._progress, shared=shared,
+            )  # fmt: skip
+            return work.run(some)
 
-        return work.run(each(items), again)
+        def again(some: list[Any]) -> tuple[list[Any], dict[int, Any]]:
+            return do(some, len(some))
+
+        iterator = each(items)
+        results, failed = do(iterator if ready is None else map(ready, iterator), _count(items))
+        return many.settled(verb, results, failed, again) if settle is None else settle(results, failed, again)
+
+    def _sendable(self, key: Any, *, info: bool = True, missing_ok: bool = False) -> Any:
+        """Return a key in a form that travels, whatever it is."""
+        if isinstance(key, str):
+            return str.__str__(key)
+        return key if isinstance(key, Wanted) else self._at.wanted(key, info=info, missing_ok=missing_ok)
 
     def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
         """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one or ends in a slash.
@@ -587,11 +641,13 @@ class S3:
         """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each. Shared as in `get_many`."""
         self._check_all(keys)
         options = {"return_missing": return_missing}
-        if (shared := self._shared("info_many", "info", keys, options, processes, executor)) is not None:
+        ready = partial(self._sendable, missing_ok=return_missing)
+        if (shared := self._shared("info_many", "info", keys, options, processes, executor, ready=ready)) is not None:
             return shared
 
         def make(scope: Scope, key: Any) -> HeadTask:
-            return HeadTask(scope, self._at.wanted(key, missing_ok=return_missing))
+            wanted = key if isinstance(key, Wanted) else self._at.wanted(key, missing_ok=return_missing)
+            return HeadTask(scope, wanted)
 
         return many.run(self._alive(), "info", each(keys), make, self._progress, total=_count(keys))
 
@@ -765,10 +821,7 @@ class S3:
         BulkError
             Some failed; all others are stored.
         """
-        options = {"overwrite": overwrite}
-        if (shared := self._shared("put_many", "put", key_objs, options, processes, executor)) is not None:
-            return shared
-        return self._put_all("put", key_objs, "value", source_of, overwrite)
+        return self._put_all("put", key_objs, "value", source_of, overwrite, processes=processes, executor=executor)
 
     def put_files(
         self,
@@ -787,10 +840,9 @@ class S3:
             Go on with uploads in parts that were begun and not ended: parts that S3 has, to the byte, are not sent again. And
             keep what is sent if this one fails, too; `abort_incomplete` removes such parts, for which S3 asks money.
         """
-        options = {"overwrite": overwrite, "resume": resume}
-        if (shared := self._shared("put_files", "put", key_paths, options, processes, executor)) is not None:
-            return shared
-        return self._put_all("put", key_paths, "path", _file_source, overwrite, resume)
+        return self._put_all(
+            "put", key_paths, "path", _file_source, overwrite, resume, processes=processes, executor=executor
+        )
 
     def upload(
         self, source: str | os.PathLike[str], prefix: str | None = None, *, overwrite: bool = True, resume: bool = False
@@ -891,22 +943,63 @@ class S3:
         source: Callable[[Any], Source],
         overwrite: bool,
         resume: bool = False,
+        *,
+        processes: int | bool | None = None,
+        executor: Executor | None = None,
     ) -> Results:
         core = self._alive()
 
-        def prepared(item: Any) -> many.Outgoing:
+        def placed(item: Any) -> tuple[S3PutObject, Placed, Any]:
             spec = _put_spec(item, field)
             place = self._place(spec.key, overwrite, spec.content_type, spec.metadata, spec.encryption, None)
-            value = spec.value if field == "value" else spec.path
+            return spec, place, spec.value if field == "value" else spec.path
+
+        def prepared(item: Any) -> many.Outgoing:
+            spec, place, value = placed(item)
             return many.Outgoing(spec.key, place, source(value))
 
         iterator = each(items, "key_objs" if field == "value" else "key_paths")
-        outgoing: Iterable[many.Outgoing]
-        if isinstance(items, (list, tuple, dict)) or hasattr(items, "__len__"):
-            outgoing = [prepared(item) for item in iterator]  # one bad value, and nothing is sent
-        else:
-            outgoing = (prepared(item) for item in iterator)
-        return many.put(core, verb, outgoing, self._progress, total=_count(items), resume=resume)
+        whole = isinstance(items, (list, tuple, dict)) or hasattr(items, "__len__")
+        if self._workers(processes, executor) is None:
+            outgoing: Iterable[many.Outgoing] = map(prepared, iterator)
+            if whole:
+                outgoing = list(outgoing)  # one bad value, and nothing is sent
+            return many.put(core, verb, outgoing, self._progress, total=_count(items), resume=resume)
+
+        from s3nb.spread.travel import portable
+
+        keys: list[Any] = []
+
+        def ready(item: Any) -> many.Outgoing:
+            spec, place, value = placed(item)
+            keys.append(spec.key)
+            return many.Outgoing(None, place, portable(value if field == "value" else Path(value)))
+
+        def settle(results: list[Any], failed: dict[int, Any], do: many.Do) -> Results:
+            return many.settled_put(verb, keys, results, failed, do)
+
+        if whole:
+            iterator = iter(list(iterator))
+            for item in items:
+                if executor is None:
+                    prepared(item)
+                else:  # files may be where the workers are only
+                    placed(item)
+        try:
+            done = self._shared(
+                "_put_each", verb, iterator, {"resume": resume}, processes, executor, ready=ready, settle=settle
+            )  # fmt: skip
+        except BaseException as exc:
+            part = getattr(exc, "s3nb_partial", None)
+            if part is not None:
+                part[:] = [(k, r.url) if isinstance(r, Stored) else r for k, r in zip(keys, part, strict=False)]
+            raise
+        assert done is not None
+        return done
+
+    def _put_each(self, items: list[many.Outgoing], resume: bool) -> Results:
+        """Put what is given; a chunk of `put_many`."""
+        return many.put_each(self._alive(), items, self._progress, resume=resume)
 
     def _place(
         self,
@@ -967,10 +1060,12 @@ class S3:
             Some were refused; all others are deleted.
         """
         self._check_all(keys)
-        if (shared := self._shared("delete_many", "delete", keys, {}, processes, executor)) is not None:
+        shared = self._shared("delete_many", "delete", keys, {}, processes, executor, ready=self._sendable)
+        if shared is not None:
             return shared
         core = self._alive()
-        doomed = (Doomed(w.bucket, w.key, w.url, w.version_id) for w in (self._at.wanted(k) for k in each(keys)))
+        wanted = (k if isinstance(k, Wanted) else self._at.wanted(k) for k in each(keys))
+        doomed = (Doomed(w.bucket, w.key, w.url, w.version_id) for w in wanted)
         return many.delete(core, doomed, self._progress)
 
     def delete_recursive(
@@ -983,7 +1078,8 @@ class S3:
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in each(keys)]
         found = (item for prefix in prefixes for item in listings.recursive(core, prefix))
-        if (shared := self._shared("delete_many", "delete", found, {}, processes, executor)) is not None:
+        shared = self._shared("delete_many", "delete", found, {}, processes, executor, ready=self._sendable)
+        if shared is not None:
             return shared
         doomed = (
             Doomed(p.bucket, o.key, f"s3://{p.bucket}/{o.key}") for p in prefixes for o in listings.objects(core, p)
@@ -1015,7 +1111,8 @@ class S3:
         self, pairs: Iterable[tuple[Any, Any]], *, processes: int | bool | None = None, executor: Executor | None = None
     ) -> Results:
         """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order. Shared as in `get_many`."""
-        if (shared := self._shared("copy_many", "copy", pairs, {}, processes, executor)) is not None:
+        shared = self._shared("copy_many", "copy", pairs, {}, processes, executor, ready=self._sendable_pair)
+        if shared is not None:
             return shared
         core = self._alive()
         results = many.run(
@@ -1040,8 +1137,7 @@ class S3:
     def _copy_task(
         self, scope: Scope, pair: Any, version_id: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> CopyTask:
-        if isinstance(pair, str) or len(pair) != 2:
-            raise InvalidObject(f"a copy is a pair (source, target), not {visible(repr(pair), 100)}")
+        self._check_pair(pair)
         bucket, key, url = self._any_url(pair[0])
         version_id = version_id or getattr(pair[0], "version_id", None)
         target_bucket, target_key, target_url = self._any_url(pair[1])
@@ -1052,8 +1148,20 @@ class S3:
             scope, From(bucket, key, url, version_id), Placed(target_bucket, target_key, target_url, headers)
         )
 
+    def _check_pair(self, pair: Any) -> None:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise InvalidObject(f"a copy is a pair (source, target), not {visible(repr(pair), 100)}")
+
+    def _sendable_pair(self, pair: Any) -> tuple[Wanted, Wanted]:
+        """Return the two sides of a copy in a form that travels."""
+        self._check_pair(pair)
+        source, target = (Wanted(*self._any_url(name), version_id=getattr(name, "version_id", None)) for name in pair)
+        return source, target
+
     def _any_url(self, name: Any) -> tuple[str, str, str]:
         """Resolve a key of this client, or a full URL."""
+        if isinstance(name, Wanted):
+            return name.bucket, name.key, name.url
         if isinstance(name, Named) or is_s3(name):
             return Addresses(None).locate(name)
         wanted = self._at.wanted(name)

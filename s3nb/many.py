@@ -22,7 +22,7 @@ from s3nb.transfer.delete import DeleteTask, Doomed, batches
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.journal import left_over
 from s3nb.transfer.local import Store, Target, cut_name, make_folder, sync_folder
-from s3nb.transfer.source import Source
+from s3nb.transfer.source import Source, source_of
 from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import Placed, PutTask, Stored
 from s3nb.transfer.wanted import Wanted
@@ -58,15 +58,20 @@ def run(
 ) -> Results:
     """Run a task for each item and return the results in order; raise a `BulkError` if any failed."""
     results, failed = _run(core, verb, items, make, setting, total, value)
-    again = _again(failed, lambda some: _run(core, verb, some, make, setting, len(some), value))
-    done = Results(results, verb=verb, retry=again)
+    return settled(verb, results, failed, lambda some: _run(core, verb, some, make, setting, len(some), value))
+
+
+Do = Callable[[list[Any]], tuple[list[Any], dict[int, Any]]]  # items -> results, and by place the items that failed
+
+
+def settled(verb: str, results: list[Any], failed: dict[int, Any], do: Do) -> Results:
+    """Return the results, with ``do`` for those that are tried again; raise a `BulkError` if any failed."""
+    done = Results(results, verb=verb, retry=_again(failed, do))
     done.raise_failed()
     return done
 
 
-def _again(
-    failed: dict[int, Any], do: Callable[[list[Any]], tuple[list[Any], dict[int, Any]]]
-) -> Callable[[Results], Results]:
+def _again(failed: dict[int, Any], do: Do) -> Callable[[Results], Results]:
     """Return what does the failed ones again, and puts what comes into the old places."""
 
     def again(before: Results) -> Results:
@@ -208,6 +213,15 @@ def put(
             done[:] = [(names[r.url], r.url) if isinstance(r, Stored) else r for r in done]
         raise
 
+    def do(some: list[Any]) -> tuple[list[Any], dict[int, Any]]:
+        return _run(core, verb, some, make, setting, len(some), None)
+
+    return settled_put(verb, keys, results, failed, do)
+
+
+def settled_put(verb: str, keys: list[Any], results: list[Any], failed: dict[int, Any], do: Do) -> Results:
+    """Return what became of ``keys``: ``(key, url)``, those that were left alone apart."""
+
     def paired() -> Results:
         done = Results(verb=verb, retry=again)
         for key, stored in zip(keys, results, strict=True):
@@ -221,7 +235,7 @@ def put(
     def again(_: Results) -> Results:
         """Put the failed ones again; what comes takes the old places."""
         places = list(failed)
-        fresh, still = _run(core, verb, [failed.pop(n) for n in places], make, setting, len(places), None)
+        fresh, still = do([failed.pop(n) for n in places])
         for place, result in zip(places, fresh, strict=True):
             results[place] = result
         failed.update({places[n]: item for n, item in still.items()})
@@ -230,15 +244,26 @@ def put(
     return paired()
 
 
+def put_each(core: Core, items: list[Outgoing], setting: Any, *, resume: bool = False) -> Results:
+    """Put what is given; a `Stored` each, in order. A source may be a path that is not there: a failure of that object."""
+
+    def make(scope: Scope, item: Outgoing) -> Task:
+        try:
+            return PutTask(scope, item.place, source_of(item.source), resume=resume)
+        except S3Error as exc:
+            exc.bucket, exc.key = item.place.bucket, item.place.key
+            return Settled(scope, exc)
+
+    return run(core, "put", items, make, setting, total=len(items))
+
+
 # -- delete ---------------------------------------------------------------------------------
 
 
 def delete(core: Core, items: Iterable[Doomed], setting: Any) -> Results:
     """Delete in batches; URLs in order, refusals as errors."""
     results, failed = _delete(core, items, setting)
-    done = Results(results, verb="delete", retry=_again(failed, lambda some: _delete(core, some, setting)))
-    done.raise_failed()
-    return done
+    return settled("delete", results, failed, lambda some: _delete(core, some, setting))
 
 
 def _delete(core: Core, items: Iterable[Doomed], setting: Any) -> tuple[list[Any], dict[int, Doomed]]:
@@ -296,16 +321,22 @@ class Landing:
         self._seen: set[str] = set()
         self._folders: dict[str, dict[str, str]] = {}  # and what earlier processes have left in them
 
+    def refused(self, wanted: Wanted, name: str) -> UnsafeKey | None:
+        """Return why an object does not get a name, if another one has it; to be asked once for each, in order."""
+        if name in self._met and (self._met[name] != name or name in self._seen):
+            return UnsafeKey(
+                f"{visible(wanted.url)}: would be stored under the same name as {visible(self._met[name], 200)}",
+                bucket=wanted.bucket, key=wanted.key,
+            )  # fmt: skip
+        self._seen.add(name)
+        return None
+
     def target(self, wanted: Wanted, name: str, mtime: float | None = None) -> Target | S3Error:
         """Return the file for an object, or why there is none."""
         try:
             path = key_to_path(self._to, name)
-            if name in self._met and (self._met[name] != name or name in self._seen):
-                raise UnsafeKey(
-                    f"{visible(wanted.url)}: would be stored under the same name as {visible(self._met[name], 200)}",
-                    bucket=wanted.bucket, key=wanted.key,
-                )  # fmt: skip
-            self._seen.add(name)
+            if (refused := self.refused(wanted, name)) is not None:
+                return refused
             folder, file = os.path.split(path)
             if folder not in self._folders:
                 make_folder(self._to, Path(folder))
@@ -335,26 +366,23 @@ class Landing:
                 sync_folder(folder)
 
 
-def download(
-    core: Core,
-    items: Iterable[tuple[Wanted, str]],
-    to: Path,
-    store: Store,
-    setting: Any,
-    met: Mapping[str, str] | None = None,
-) -> Results:
-    """Get objects into files below ``to``; ``met``: names that meet others, if known."""
+def download(core: Core, items: Iterable[tuple[Wanted, str]], to: Path, store: Store, setting: Any) -> Results:
+    """Get objects into files below ``to``."""
     listed = list(items)
-    landing = Landing(to, core.config, collisions(name for _, name in listed) if met is None else met)
+    return land(core, listed, Landing(to, core.config, collisions(name for _, name in listed)), store, setting)
+
+
+def land(
+    core: Core, items: Sequence[tuple[Wanted, str | S3Error]], landing: Landing, store: Store, setting: Any
+) -> Results:
+    """Get objects where ``landing`` says; in place of a name there may be the reason why there is none."""
+
+    def make(scope: Scope, item: tuple[Wanted, str | S3Error]) -> Task:
+        wanted, name = item
+        return Settled(scope, name) if isinstance(name, S3Error) else landing.task(scope, wanted, name, store)
+
     try:
-        return run(
-            core,
-            "download",
-            listed,
-            lambda scope, item: landing.task(scope, item[0], item[1], store),
-            setting,
-            total=len(listed),
-        )
+        return run(core, "download", items, make, setting, total=len(items))
     finally:
         landing.close()
 

@@ -59,6 +59,11 @@ FLOORS = [
     ("preview.fetch", "preview"),
     ("listings",),
     ("many",),
+    ("spread.order", "spread.board", "spread.signals"),
+    ("spread.travel", "spread.parcel"),
+    ("spread.worker",),
+    ("spread.pools",),
+    ("spread.gather",),
     ("spread",),
     ("sync",),
     ("client",),
@@ -113,7 +118,7 @@ FLOORS = [
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 # what the standard library does not have, and who may use it
 OUTSIDE = {
-    "cloudpickle": {"spread"},
+    "cloudpickle": {"spread.travel"},
     "boto3": {"wire.aws", "sandbox"},
     "botocore": {"wire.aws", "wire.boto", "wire.curl"},
     "pycurl": {"wire.curl", "wire.exchange"},

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from s3nb import S3, spread
-from s3nb.errors import BulkError, ObjectNotFound
+from s3nb.errors import BulkError, InvalidObject, LocalFileNotFound, ObjectNotFound, S3Error, UnsafeKey
+from s3nb.model import S3GetObject, S3PutObject
 from s3nb.progress import Snapshot
-from s3nb.spread import Unfit
+from s3nb.spread import Unfit, gather, order, worker
 
 from . import workers
 from .conftest import Server
@@ -145,9 +158,108 @@ def test_a_worker_that_is_killed_costs_nothing(client: S3, where: dict[str, Any]
 
 
 def test_a_chunk_that_kills_its_workers_is_given_up(client: S3) -> None:
-    with pytest.raises(BulkError, match="a worker died 3 times"):
+    with pytest.raises(BulkError, match="spread/k/00: a worker died at it, 3 times"):
         client.map(workers.deadly, KEYS[:2], processes=1)
     assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+
+
+def test_an_object_that_kills_its_workers_costs_itself_only(client: S3) -> None:
+    with pytest.raises(BulkError) as failed:
+        client.map(workers.deadly_seven, KEYS[:16], processes=2)
+    assert [r if isinstance(r, str) else r.key for r in failed.value.results] == KEYS[:16]  # type: ignore[attr-defined]
+    assert [(e.bucket, e.key) for e in failed.value.failed] == [("spread", "k/07")]
+
+
+def test_an_executor_that_breaks_for_good_loses_nothing_of_what_was_done(client: S3) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        with pytest.raises(BulkError, match="is broken") as broken:
+            client.map(workers.deadly_seven, [*KEYS[:7] * 40, *KEYS[:8]], executor=pool)
+        assert broken.value.ok[:7] == KEYS[:7]
+        assert broken.value.failed[-1].key == "k/07"
+        with pytest.raises(S3Error, match=r"executor= .*is broken"):
+            client.get_many(KEYS, executor=pool)
+
+
+def test_what_a_function_returns_fails_alone_if_it_does_not_travel(client: S3, where: dict[str, Any]) -> None:
+    with pytest.raises(BulkError) as failed:
+        client.map(workers.awkward, KEYS[:4], **where)
+    zero, one, two, three = failed.value.results
+    assert isinstance(zero, KeyError)
+    assert isinstance(three, KeyError)
+    assert "k/01: what the function returned (lock) cannot be sent back" in str(one)
+    assert "k/02: what the function returned does not load here" in str(two)
+
+
+def test_what_failed_can_be_tried_until_it_succeeds(client: S3) -> None:
+    with pytest.raises(BulkError) as first:
+        client.get_many(["late", *KEYS[:2]], processes=1)
+    with pytest.raises(BulkError) as second:
+        first.value.retry()
+    client.put("late", b"now")
+    assert [o.blob for o in second.value.retry()] == [b"now", KEYS[0].encode() * 3, KEYS[1].encode() * 3]
+    client.delete("late")
+
+
+def test_what_was_skipped_is_told_from_what_failed(client: S3, tmp_path: Path) -> None:
+    there, late = tmp_path / "there", tmp_path / "late"
+    there.write_text("1")
+    puts = [("new/1", there), ("k/00", there), ("new/2", late), ("new/3", there)]
+    url = f"{client.root}/new"
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(BulkError) as refused:
+            client.put_files(puts, overwrite=False, executor=pool)
+        assert [r for r in refused.value.results if isinstance(r, tuple)] == [
+            ("new/1", f"{url}/1"), ("new/3", f"{url}/3"),
+        ]  # fmt: skip
+        assert [(e.bucket, e.key) for e in refused.value.failed] == [("spread", "new/2")]
+        late.write_text("2")
+        done = refused.value.retry()
+    assert done == [("new/1", f"{url}/1"), ("new/2", f"{url}/2"), ("new/3", f"{url}/3")]
+    assert done.skipped == ["k/00"]
+    client.delete_recursive(["new"])
+
+
+def test_whatever_can_be_put_here_can_be_put_elsewhere(
+    client: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(b"of a path")
+    stream = io.BytesIO(b"of a stream")
+    stream.seek(5)
+    values = ["of text", bytearray(b"of a bytearray"), memoryview(b"of a view"), stream, Path("file")]
+    keys = [S3PutObject(f"new/{n}", value, content_type="text/x") for n, value in enumerate(values)]
+    done = client.put_many(keys, processes=1)
+    assert client.put_files([("new/5", "file")], processes=1) == [("new/5", f"{client.root}/new/5")]
+    assert [o.text for o in client.get_many([key for key, _ in done])] == [
+        "of text", "of a bytearray", "of a view", "of a stream", "of a path",
+    ]  # fmt: skip
+    assert client.info("new/3").content_type == "text/x"
+    client.delete_recursive(["new"])
+    with pytest.raises(InvalidObject, match="int"):
+        client.put_many([("new/0", b"x"), ("new/1", 1)], processes=1)
+    with pytest.raises(LocalFileNotFound):
+        client.put_files([("new/0", "file"), ("new/1", "none")], processes=1)
+    assert not client.list_paths(["new"])
+
+
+def test_keys_of_any_kind_travel(client: S3) -> None:
+    class Mine:  # of no module that a worker has
+        key, offset, length = "k/01", 1, 3
+
+    asked = [Mine(), S3GetObject("k/02", 2, 2), client.info("k/03")]
+    here = [o.blob for o in client.get_many(asked)]
+    assert [o.blob for o in client.get_many(asked, processes=1)] == here == [b"/01", b"02", b"k/03" * 3]
+    assert [o.size for o in client.info_many(asked[1:], processes=1)] == [12, 12]
+    client.copy_many([(client.info("k/04"), "new/4")], processes=1)
+    assert client.delete_many([client.info("new/4")], processes=1) == [f"{client.root}/new/4"]
+
+
+def test_two_objects_with_one_name_are_refused_as_here(client: S3, tmp_path: Path) -> None:
+    for options in ({}, {"processes": 1}):
+        with pytest.raises(BulkError) as refused:
+            client.download([KEYS[0], KEYS[1], KEYS[0]] * 8, tmp_path, **options)  # type: ignore[arg-type]
+        assert [isinstance(r, UnsafeKey) for r in refused.value.results[:4]] == [False, False, True, True]
+        assert len(refused.value.ok) == 2
 
 
 def test_workers_that_were_killed_while_idle_are_replaced(client: S3) -> None:
@@ -165,7 +277,7 @@ def test_a_pool_that_breaks_while_work_is_handed_to_it_is_replaced(client: S3, m
     submit = pool.submit
 
     def breaks(fn: Any, *args: Any, **options: Any) -> Any:
-        if fn is spread.work:
+        if fn is worker.work:
             raise BrokenExecutor("just now")
         return submit(fn, *args, **options)
 
@@ -205,6 +317,30 @@ def test_cancel_reaches_the_workers(moto_server: Server, shared_bucket: str, cre
         assert not list(Path(s3._store.folder).glob("board-*"))
 
 
+def test_processes_that_do_not_stop_are_ended(
+    moto_server: Server, shared_bucket: str, credentials: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "_FAREWELL", 0.2)
+
+    def stop(now: Snapshot) -> None:
+        if any(tmp_path.glob("*/work.*")) and pools and pools[0].get(1)._processes:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    pools: list[spread.Pools] = []
+    with S3(tmp_path, bucket=shared_bucket, endpoint_url=moto_server.endpoint_url, progress=False) as s3:
+        s3.info_many(KEYS[:1], processes=1)
+        assert s3._pools is not None
+        pools.append(s3._pools)
+        running = list(s3._pools.get(1)._processes.values())  # type: ignore[attr-defined]
+        s3._progress = stop
+        with pytest.raises(KeyboardInterrupt):
+            s3.map(workers.endless, KEYS, processes=1)
+        for process in running:
+            process.join(10)
+        assert [process.is_alive() for process in running] == [False]
+        assert not list(tmp_path.glob("*/work.*"))
+
+
 def test_an_executor_of_threads_will_do(client: S3) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert client.map(workers.doubled, KEYS, executor=pool) == [key.encode() * 6 for key in KEYS]
@@ -231,6 +367,106 @@ def test_what_cannot_work_is_said_before_anything_is_done(
         given.get_many(KEYS, processes=2)
 
 
+class Twice(Executor):
+    """Runs all twice, once later than it says, as one may that has lost sight of a worker."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1)
+
+    def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
+        first = self.pool.submit(fn, *args, **options)
+        self.pool.submit(fn, *args, **options)
+        return first
+
+
+def test_what_is_run_twice_is_done_once(client: S3) -> None:
+    twice = Twice()
+    with twice.pool:
+        puts = [(f"twice/{n}", str(n)) for n in range(20)]
+        assert len(client.put_many(puts, executor=twice)) == 20
+        found = client.get_many([key for key, _ in puts], executor=twice)
+        assert [o.text for o in found] == [value for _, value in puts]
+        assert len(client.delete_recursive(["twice"], executor=twice)) == 20
+    assert not list(Path(client._store.folder).glob("work.*"))
+
+
+def test_an_executor_that_takes_no_work_is_named(client: S3) -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(S3Error, match=r"\(ThreadPoolExecutor\) takes no work: .* after shutdown"):
+        client.get_many(KEYS, executor=pool)
+
+
+class Cancels(Executor):
+    """Drops every chunk."""
+
+    def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
+        future: Future[Any] = Future()
+        if fn is worker.hello:
+            future.set_result("here")
+        else:
+            future.cancel()
+        return future
+
+
+def test_chunks_that_an_executor_drops_are_failures_by_name(client: S3) -> None:
+    with pytest.raises(BulkError, match="s3://spread/k/00: its chunk was cancelled 3 times by the executor"):
+        client.get_many(KEYS[:2], executor=Cancels())
+
+
+PROGRAM = """
+import sys
+from s3nb import S3
+from tests import workers
+s3 = S3(sys.argv[1], bucket="spread", endpoint_url=sys.argv[2], progress=False)
+"""
+
+
+def program(folder: Path, server: Server, text: str) -> subprocess.Popen[str]:
+    script = folder / "program.py"
+    script.write_text(PROGRAM + text)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+    return subprocess.Popen(
+        [sys.executable, str(script), str(temporary), server.endpoint_url],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+
+
+def test_a_program_without_a_guard_is_told_so(
+    moto_server: Server, shared_bucket: str, credentials: None, tmp_path: Path
+) -> None:
+    with program(tmp_path, moto_server, "print('main', flush=True)\ns3.get_many(['k/00'], processes=1)\n") as running:
+        out, err = running.communicate(timeout=60)
+    assert out.count("main") < 5
+    assert err.strip().splitlines()[-1] == (
+        "s3nb.errors.S3Error: the worker processes do not start. If the program has no such line yet: put what the program does "
+        "under \"if __name__ == '__main__':\", as each process imports it"
+    )
+
+
+def test_workers_go_with_a_program_that_is_killed_and_with_them_its_files(
+    moto_server: Server, shared_bucket: str, credentials: None, tmp_path: Path
+) -> None:
+    text = """
+if __name__ == "__main__":
+    print(s3.map(workers.pid, ["k/00"], processes=1)[0], flush=True)
+    s3.map(workers.endless, ["k/00"], processes=1)
+"""
+    with program(tmp_path, moto_server, text) as running:
+        assert running.stdout is not None
+        pid = int(running.stdout.readline())
+        watched = select.poll()
+        fd = os.pidfd_open(pid)
+        watched.register(fd, select.POLLIN)
+        assert list((tmp_path / "temporary").iterdir())
+        running.kill()
+        assert watched.poll(20_000)
+        os.close(fd)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 class Elsewhere(Executor):
     """Runs what it is given at once, on a machine that is not set up."""
 
@@ -241,7 +477,7 @@ class Elsewhere(Executor):
     def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
         with self.patch.context() as patch, ThreadPoolExecutor(1) as pool:
             if self.what == "version":
-                patch.setattr(spread, "_version", lambda: "9.9")
+                patch.setattr(order, "PROTOCOL", "none of ours")
             else:
                 patch.delenv("AWS_ACCESS_KEY_ID")
                 patch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -251,7 +487,7 @@ class Elsewhere(Executor):
 
 
 @pytest.mark.parametrize(
-    ("what", "message"), [("version", "has s3nb 9.9, not"), ("credentials", "has no credentials of its own")]
+    ("what", "message"), [("version", "has s3nb .*none of ours, not"), ("credentials", "has no credentials of its own")]
 )
 def test_a_worker_that_is_not_fit_is_named(
     client: S3, credentials: None, monkeypatch: pytest.MonkeyPatch, what: str, message: str
@@ -270,7 +506,7 @@ def test_credentials_do_not_travel(client: S3) -> None:
 def test_a_cancelled_operation_ends_as_cancelled(client: S3) -> None:
     class Never(Executor):
         def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
-            if fn is spread.hello:
+            if fn is worker.hello:
                 done: Any = ThreadPoolExecutor(1)
                 return done.submit(fn, *args)
             work._progress.cancel()
@@ -280,4 +516,4 @@ def test_a_cancelled_operation_ends_as_cancelled(client: S3) -> None:
 
     work = spread.Spread(client, client._store, spread.Pools(), Never(), "get_many", verb="get", total=2)
     with pytest.raises(CancelledError):
-        work.run(KEYS[:2], lambda some: client.get_many(some))
+        work.run(KEYS[:2])

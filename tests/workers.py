@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from typing import Any
 
@@ -18,6 +19,30 @@ def picky(found: S3Object) -> int:
     if found.key.endswith("3"):
         raise ValueError("not this one")
     return found.size or 0
+
+
+def awkward(found: S3Object) -> Any:
+    """What does not go back, what does not load when it is there, and what only looks like a failure."""
+    if found.key.endswith("1"):
+        return threading.Lock()
+    if found.key.endswith("2"):
+        return Unloadable()
+    return KeyError(found.key)
+
+
+class Unloadable:
+    def __reduce__(self) -> Any:
+        return int, ("none",)
+
+
+def deadly_seven(found: S3Object) -> str:
+    if found.key.endswith("7"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found.key
+
+
+def endless(found: S3Object) -> None:
+    threading.Event().wait(60)
 
 
 def slow(found: S3Object) -> int:
