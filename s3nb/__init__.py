@@ -158,14 +158,21 @@ _LAZY = {
     "Job": "s3nb.jobs",
     "Preview": "s3nb.preview",
     "Synced": "s3nb.sync",
-    **dict.fromkeys(("Plan", "PresignedURL", "Usage"), "s3nb.commands.results"),  # what lines of %s3 return
+    "PresignedURL": "s3nb.presigned",
+    **dict.fromkeys(("Plan", "Usage"), "s3nb.commands.results"),  # what lines of %s3 return
     "Sandbox": "s3nb.sandbox",
     "S3Browser": "s3nb.notebook.widget",
     **dict.fromkeys((name for name in __all__ if name.islower()), "s3nb.fs"),
     **dict.fromkeys(_FILES, "s3nb.files"),
 }
 
-_MODULES = ("fs", "fsspec", "session", "testing")  # so that `import s3nb` is enough for `s3nb.session.configure()`
+_MODULES = (
+    "errors",
+    "fs",
+    "fsspec",
+    "session",
+    "testing",
+)  # so that `import s3nb` is enough for `s3nb.session.configure()`
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -196,4 +203,13 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted(
+        {
+            *__all__,
+            *_LAZY,
+            *_MODULES,
+            *(name for name in globals() if name.startswith("__")),
+            "load_ipython_extension",
+            "unload_ipython_extension",
+        }
+    )

@@ -63,7 +63,10 @@ class Addresses:
             if isinstance(item, Named):
                 version_id = version_id or item.version_id
             elif not hasattr(item, "key"):
-                raise InvalidURL(f"not a key: {visible(repr(item), 100)}; expected a str or an object with a .key")
+                hint = "; S3GetObject(key, offset, length) asks for a part" if isinstance(item, tuple) else ""
+                raise InvalidURL(
+                    f"not a key: {visible(repr(item), 100)}; expected a str or an object with a .key{hint}"
+                )
             else:
                 key = item.key
                 offset = _whole(getattr(item, "offset", None), "offset")

@@ -41,6 +41,7 @@ from s3nb.wire.xml import parse_buckets
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from s3nb.presigned import PresignedURL
     from s3nb.preview import Preview
     from s3nb.spread import Pools
 
@@ -83,7 +84,7 @@ class S3:
     run : object, optional
         Keep to the data of a run: a running flow (``run=self``), an object with ``.id`` and ``.parent.id``, or
         ``"Flow/RunID"``. See `s3nb.run`.
-    s3root : str, optional
+    s3root : str or S3Path, optional
         A root as an ``s3://`` URL. Keys are then relative to it; without any root, keys are full URLs.
     encryption : str, optional
         Server-side encryption of everything put, e.g. ``"AES256"``, ``"aws:kms"``.
@@ -123,7 +124,7 @@ class S3:
         bucket: str | None = None,
         prefix: str | None = None,
         run: Any = None,
-        s3root: str | None = None,
+        s3root: str | Named | None = None,
         encryption: str | None = None,
         *,
         endpoint_url: str | None = None,
@@ -140,6 +141,12 @@ class S3:
         wire: Wire | None = None,
     ) -> None:
         client_params, session_vars = Masked(client_params or {}), Masked(session_vars or {})
+        if is_s3(tmproot) or isinstance(tmproot, Named):
+            raise InvalidURL(
+                f"the first argument is a folder for temporary files: S3(s3root={visible(repr(str(tmproot)), 200)})"
+            )
+        if isinstance(s3root, Named):
+            s3root = s3root.url
         if run and s3root:
             raise InvalidURL("run= and s3root= name two roots: give one of them")
         if s3root and (bucket or prefix):
@@ -798,7 +805,7 @@ class S3:
 
     def put_many(
         self,
-        key_objs: Iterable[Any],
+        key_objs: Iterable[Any] | Mapping[str, Any],
         overwrite: bool = True,
         *,
         processes: int | bool | None = None,
@@ -808,7 +815,7 @@ class S3:
 
         Parameters
         ----------
-        key_objs : iterable of (key, obj) or S3PutObject
+        key_objs : iterable of (key, obj) or S3PutObject, or dict
             Or anything with ``.key`` and ``.value``. A sequence is checked before anything is sent.
 
         Returns
@@ -825,14 +832,14 @@ class S3:
 
     def put_files(
         self,
-        key_paths: Iterable[Any],
+        key_paths: Iterable[Any] | Mapping[str, Any],
         overwrite: bool = True,
         *,
         resume: bool = False,
         processes: int | bool | None = None,
         executor: Executor | None = None,
     ) -> Results:
-        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``. Otherwise as `put_many`.
+        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``, or a dict. Otherwise as `put_many`.
 
         Parameters
         ----------
@@ -938,7 +945,7 @@ class S3:
     def _put_all(
         self,
         verb: str,
-        items: Iterable[Any],
+        items: Iterable[Any] | Mapping[str, Any],
         field: str,
         source: Callable[[Any], Source],
         overwrite: bool,
@@ -948,6 +955,8 @@ class S3:
         executor: Executor | None = None,
     ) -> Results:
         core = self._alive()
+        if isinstance(items, Mapping):
+            items = items.items()
 
         def placed(item: Any) -> tuple[S3PutObject, Placed, Any]:
             spec = _put_spec(item, field)
@@ -959,7 +968,7 @@ class S3:
             return many.Outgoing(spec.key, place, source(value))
 
         iterator = each(items, "key_objs" if field == "value" else "key_paths")
-        whole = isinstance(items, (list, tuple, dict)) or hasattr(items, "__len__")
+        whole = isinstance(items, (list, tuple)) or hasattr(items, "__len__")
         if self._workers(processes, executor) is None:
             outgoing: Iterable[many.Outgoing] = map(prepared, iterator)
             if whole:
@@ -1169,8 +1178,10 @@ class S3:
 
     def presign(
         self, key: Any = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None
-    ) -> str:
+    ) -> PresignedURL:
         """Return a URL that lets its bearer make one request without credentials. No request is made.
+
+        It is a str, and whoever has it may do that: its ``repr``, and a notebook that shows it, leave out the signature.
 
         Parameters
         ----------
@@ -1183,7 +1194,9 @@ class S3:
             raise ValueError(f"method must be one of {', '.join(operations)}, not {method!r}")
         wanted = self._at.wanted(key, version_id=version_id)
         request = Request(operations[method], method, wanted.bucket, wanted.key, query=wanted.query())
-        return self._alive().engine.wire.presign(request, expires)
+        from s3nb.presigned import PresignedURL
+
+        return PresignedURL(self._alive().engine.wire.presign(request, expires), expires)
 
 
 def _look(core: Core, item: S3Object, limit: int | None, rows: int | None) -> Preview:

@@ -27,6 +27,7 @@ from s3nb import (
     RangeInfo,
     S3GetObject,
     S3Object,
+    S3Path,
     S3PutObject,
     TransferConfig,
 )
@@ -225,6 +226,30 @@ def test_a_stream_that_cannot_seek_is_sent_from_where_it_stands(s3: S3) -> None:
     with os.fdopen(read, "rb") as pipe:
         s3.put("piped", pipe)
     assert s3.get("piped").blob == DIGITS
+
+
+def test_what_was_meant_is_said_where_others_have_other_ways(moto_s3: S3, moto_bucket: str) -> None:
+    class Table:
+        def to_parquet(self) -> bytes:
+            return b""
+
+    moto_s3.put("k", b"x")
+    with pytest.raises(InvalidObject, match=r"cannot upload Table.*to_parquet.*makes bytes"):
+        moto_s3.put("v", Table())
+    with pytest.raises(InvalidObject, match=r"cannot upload S3Object.*copy\(\) copies within S3"):
+        moto_s3.put("v", moto_s3.get("k"))
+    with pytest.raises(InvalidURL, match=r"S3GetObject\(key, offset, length\)"):
+        moto_s3.get_many([("k", 0, 1)])
+    with pytest.raises(InvalidURL, match=r"S3\(s3root='s3://box'\)"):
+        S3("s3://box")
+
+
+def test_roots_may_be_paths_in_s3_and_many_values_a_dict(server: Server, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"3")
+    with S3(tmp_path, s3root=S3Path(f"s3://{bucket}") / "below", **server.options()) as s3:
+        assert s3.put_many({"a": "1", "b": "2"}) == [("a", f"s3://{bucket}/below/a"), ("b", f"s3://{bucket}/below/b")]
+        s3.put_files({"c": tmp_path / "f"})
+        assert [o.text for o in s3.get_many(["a", "b", "c"])] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("value", [None, 7, object(), io.StringIO("x"), {"a": 1}])

@@ -20,7 +20,7 @@ FLOORS = [
     ("plain", "html", "progress"),
     ("meter",),
     ("styled",),
-    ("errors",),
+    ("errors", "presigned"),
     ("uri", "ranges", "checksum"),
     ("model", "config"),
     ("run", "farewell"),

@@ -62,3 +62,8 @@ def test_no_public_name_or_signature_has_changed() -> None:
 
 if __name__ == "__main__":
     PINNED.write_text("\n".join(public()) + "\n", "utf-8")
+
+
+def test_dir_shows_what_is_public_and_no_more() -> None:
+    shown = {name for name in dir(s3nb) if not name.startswith("__")}
+    assert shown == {*s3nb.__all__, *s3nb._LAZY, *s3nb._MODULES, "load_ipython_extension", "unload_ipython_extension"}

@@ -10,8 +10,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import s3nb
-from s3nb import S3, BulkError, Results, S3Object, errors, styled
-from s3nb.commands.results import PresignedURL, Usage, plan
+from s3nb import S3, BulkError, PresignedURL, Results, S3Object, errors, styled
+from s3nb.commands.results import Usage, plan
 from s3nb.sync import Synced
 from s3nb.testing import MemoryWire
 

@@ -13,12 +13,13 @@ from s3nb.commands.contents import Contents, Piece, contents
 from s3nb.commands.lines import keys_of
 from s3nb.commands.options import literal_option
 from s3nb.commands.parser import Parser, Verb, count, moment, size, span
-from s3nb.commands.results import PresignedURL, Usage
+from s3nb.commands.results import Usage
 from s3nb.commands.session import Here, folder_of, pattern_of, relative
 from s3nb.errors import InvalidRange, NotFound, ObjectNotFound
 from s3nb.listings import translate
 from s3nb.model import Results, S3GetObject, S3Object
 from s3nb.plain import moment as when_text
+from s3nb.presigned import PresignedURL
 from s3nb.text import size_text, visible
 from s3nb.uri import is_s3, parse
 
@@ -258,7 +259,7 @@ def _run_presign(here: Here, key: Any, expires: float, method: str, version_id: 
     if not 1 <= expires <= 7 * 86400:
         raise here.usage("--expires is between 1s and 7d: S3 allows no more")
     s3, (name,) = here.at(key)
-    return PresignedURL(s3.presign(name, expires=int(expires), method=method, version_id=version_id), expires)
+    return s3.presign(name, expires=int(expires), method=method, version_id=version_id)
 
 
 # -- bytes to look at --------------------------------------------------------------------------------

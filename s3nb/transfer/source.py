@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from s3nb.errors import InvalidObject, LocalFileError, LocalFileNotFound
+from s3nb.model import S3Object
 from s3nb.text import visible
 from s3nb.wire import Body, FileSlice
 
@@ -181,7 +182,11 @@ def source_of(value: Any) -> Source:
         return BytesSource(memoryview(value))
     except TypeError:
         pass
+    hint = "for other values choose an encoding, such as json.dumps or pickle.dumps"
+    if isinstance(value, S3Object):
+        hint = "copy() copies within S3, .blob and .path are what was fetched"
+    elif hasattr(value, "to_parquet"):
+        hint = "of a table, .to_parquet() makes bytes and .to_csv() a str"
     raise InvalidObject(
-        f"cannot upload {type(value).__name__}: expected str, bytes, a buffer, a binary file or a path; "
-        "for other values choose an encoding, such as json.dumps or pickle.dumps"
+        f"cannot upload {type(value).__name__}: expected str, bytes, a buffer, a binary file or a path; {hint}"
     )

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from s3nb import S3, AccessDenied, BulkError, Results, S3GetObject, S3Object, TransferConfig, commands
-from s3nb.commands.results import Plan, PresignedURL, as_json
+from s3nb import S3, AccessDenied, BulkError, PresignedURL, Results, S3GetObject, S3Object, TransferConfig, commands
+from s3nb.commands.results import Plan, as_json
 from s3nb.jobs import partial_of
 from s3nb.testing import Fault, MemoryWire
 
