@@ -21,6 +21,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy release/a_users_code.py
 
 # Warnings are errors. The notebooks run while the pages are built.
 docs: $(VENV)/.docs

@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO, assert_type
 
 from s3nb import (
     S3,
@@ -27,6 +27,10 @@ from s3nb import (
     open_many,
     path_exists,
 )
+
+if TYPE_CHECKING:
+    from s3nb.files import S3Reader, S3Spool, S3TextFile, S3Writer
+    from s3nb.files.compress import Compressed, Decompressed
 
 
 def sizes(s3: S3, keys: list[str]) -> dict[str, int]:
@@ -99,6 +103,32 @@ def files(url: str, path: S3Path) -> int:
     anything.close()
     with path.open() as text, path.open("rb") as file:
         return total + takes_files(file, text, file)
+
+
+def which_file_a_mode_gives(url: str, path: S3Path, mode: str) -> None:
+    assert_type(open(url), S3TextFile)
+    assert_type(open(url, "wt", encoding="utf-8"), S3TextFile)
+    assert_type(open(path, "+a"), S3TextFile)
+    assert_type(open(url, "rb"), S3Reader)
+    assert_type(open(path, "br", version_id="1"), S3Reader)
+    assert_type(open(url, "wb"), S3Writer)
+    assert_type(open(url, "xb", if_match=None), S3Writer)
+    assert_type(open(url, "ab"), S3Writer)
+    assert_type(open(url, "r+b"), S3Spool)
+    assert_type(open(url, "rb", compression="infer"), Decompressed)
+    assert_type(open(url, "wb", compression="zstd", compression_level=3), Compressed)
+    assert_type(open(url, mode), Any)
+    assert_type(path.open(), S3TextFile)
+    assert_type(path.open("rb"), S3Reader)
+    assert_type(path.open("wb"), S3Writer)
+    assert_type(path.open("w+b"), S3Spool)
+    assert_type(open(url, "rb").read(), bytes)
+    assert_type(open(url).read(), str)
+    with open(url) as text, path.open("rb") as binary:
+        assert_type(text.readline(), str)
+        assert_type(next(binary), bytes)
+    assert_type([file.read() for file in open_many([url])], list[bytes])
+    assert_type([file.read() for file in open_many([url], "r")], list[str])
 
 
 def mistakes(url: str) -> None:

@@ -210,6 +210,7 @@ class Compressed(Abortable):
         super().__init__(file.name, on_error=file._on_error, commit="explicit" if file._explicit else "close")
         self.mode = file.mode
         self._below = file
+        file._layered = True
         self._position = 0
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from s3nb.text import size_text, visible
 from s3nb.transfer.upload import Stored
 from s3nb.wire import Body, FileSlice, Held, Request
 
+_log = logging.getLogger("s3nb")
 SPOOLED = 64 * MIB  # parts larger than this are filled on disk
 _SMALL = 256 * KIB
 LOOK_AFTER = 2.0  # seconds after which a file that has sent nothing asks whether its bucket is there
@@ -41,6 +43,7 @@ class Abortable(BinaryFile):
     _finalizing = False  # CPython sets it before the close() of a finaliser (Modules/_io/iobase.c)
     _pid = 0
     _over = True  # until it is made
+    _layered = False  # it is below another of these, which has a say in what becomes of it
     name: Any = ""
     mode = "wb"
     stored: Stored | None = None
@@ -116,6 +119,7 @@ class Abortable(BinaryFile):
             warnings.warn(f"unclosed file {self!r}: nothing was written", ResourceWarning, source=self, stacklevel=3)
         if self._over:
             return
+        self._say_unclosed()
         self._over = True
         # At the very end no thread starts any more (CPython 3.11 waits for it for ever), and no reply would come.
         if self._pid == os.getpid() and not sys.is_finalizing():
@@ -124,6 +128,14 @@ class Abortable(BinaryFile):
                 threading.Thread(target=self._discard, args=(None,), name="s3nb-abort", daemon=True).start()
             except RuntimeError:  # the interpreter is ending
                 self._discard(None)
+
+    def _say_unclosed(self) -> None:
+        """Say that nothing is written, where a local file would have been: a `ResourceWarning` is not shown unless asked for."""
+        if self._pid == os.getpid() and not self._explicit and not self._layered:
+            _log.warning(
+                "%s: nothing was written, as the file was never closed: use a with block, or close()",
+                visible(str(self.name), 200),
+            )
 
     def __exit__(self, kind: Any, error: Any, _: Any) -> None:
         if kind is None or (self._on_error == "commit" and not self._over):
@@ -441,6 +453,7 @@ def abort_at_exit() -> None:
     errors = []
     for file in list(_alive):
         if not file.closed:
+            file._say_unclosed()
             try:
                 file.abort()
             except Exception as exc:  # the others are aborted all the same

@@ -99,7 +99,9 @@ def test_W4_over_http_with_parts_under_way(mode: str, at: str, inside: Bucket) -
 
 
 @pytest.mark.parametrize(("mode", "options"), [*MODES, *NEW], ids=lambda v: str(v))
-def test_W5_a_writer_that_nobody_closes_aborts_and_says_so(mode: str, options: dict[str, Any], memory: Make) -> None:
+def test_W5_a_writer_that_nobody_closes_aborts_and_says_so(
+    mode: str, options: dict[str, Any], memory: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     key = "new" if "x" in mode else "k"
     m = memory({"k": b"old"})
     f = m.open(key, mode, **options)
@@ -109,6 +111,8 @@ def test_W5_a_writer_that_nobody_closes_aborts_and_says_so(mode: str, options: d
         del f
         gc.collect()
     assert [w.category for w in caught if "unclosed" in str(w.message)][:1] == [ResourceWarning]
+    said = f"s3://bkt/{key}: nothing was written, as the file was never closed: use a with block, or close()"
+    assert caplog.messages == [said]  # a ResourceWarning is shown to those who ask for it
     for _ in range(1000):
         if not m.wire.uploads:
             break
@@ -118,19 +122,21 @@ def test_W5_a_writer_that_nobody_closes_aborts_and_says_so(mode: str, options: d
     assert m.wire.uploads == {}
 
 
-@pytest.mark.parametrize("mode", ["wb", "w", "a", "w+b"])
+@pytest.mark.parametrize("mode", ["wb", "w", "a", "w+b", "wt gzip"])
 @pytest.mark.parametrize("holder", ["kept", "local"])
 def test_W6_the_end_of_the_interpreter_aborts(mode: str, holder: str, at: str, inside: Bucket) -> None:
+    mode, _, compression = mode.partition(" ")
     inside.put("k", b"old")
     code = (
         "import s3nb, sys\n"
-        f"f = s3nb.open({at + 'k'!r}, {mode!r})\n"
+        f"f = s3nb.open({at + 'k'!r}, {mode!r}, compression={compression or None!r})\n"
         f"for n in range(20): f.write({'b' if 'b' in mode else ''}'x' * 1_000_000)\n"
         + ("sys.kept = f\n" if holder == "kept" else "")
         + "print('end')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+    said = f"{at}k: nothing was written, as the file was never closed: use a with block, or close()\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", said)
     assert inside.get("k") == b"old"
     assert inside.uploads() == []
 
