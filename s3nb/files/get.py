@@ -55,6 +55,23 @@ class Segment:
         self.used = 0
         self.lock = threading.Lock()
 
+    def let_go(self) -> None:
+        """Let go of where its bytes went, and stop what still fills it.
+
+        At once, and not when the collector comes by: CPython 3.12.1 takes a buffer of `io.BytesIO` apart in the wrong order
+        then, and dies of it (gh-111049).
+        """
+        with self.lock:
+            into, self.into = self.into, None
+            whole = self.at >= self.stop
+            if not whole:
+                self.winner = None
+        if not whole:  # else the reply is about to end, and its connection will be wanted
+            for call in list(self.calls):
+                call.cancel()
+        if into is not None:
+            into.release()
+
 
 class Opened(ABC):
     """An object that is read: which version of it, and what its requests share. What is done with their bytes is told below.

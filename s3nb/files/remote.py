@@ -501,53 +501,51 @@ class Remote(Opened):
         All bytes must be there in the object.
         """
         self.ready()
-        direct: deque[Segment] = deque()
+        direct: list[Segment] = []
         held: list[tuple[memoryview, int, int]] = []
-        for buffer, start in targets:
-            stop = start + len(buffer)
-            with self._lock:
-                if note:
-                    if self.access.note(start, stop, self._link.gap):
-                        self._jumped()
-                    self._retire(start)
-                missing = self._holes(start, stop)
-            if missing:
-                self.misses += 1
-            else:
-                self.hits += 1
-            ways = plan.WAYS if len(targets) == 1 else 1
-            for first, last in plan.spread(missing, ways):
-                direct.append(Segment(first, last, into=buffer[first - start : last - start]))
-            held += [(buffer[a - start : b - start], a, b) for a, b in plan.holes(missing, start, stop)]
-        running: list[Segment] = []
         try:
-            while direct and len(running) < plan.WAYS:
-                running.append(direct.popleft())
+            for buffer, start in targets:
+                stop = start + len(buffer)
+                with self._lock:
+                    if note:
+                        if self.access.note(start, stop, self._link.gap):
+                            self._jumped()
+                        self._retire(start)
+                    missing = self._holes(start, stop)
+                if missing:
+                    self.misses += 1
+                else:
+                    self.hits += 1
+                ways = plan.WAYS if len(targets) == 1 else 1
+                for first, last in plan.spread(missing, ways):
+                    direct.append(Segment(first, last, into=buffer[first - start : last - start]))
+                held += [(buffer[a - start : b - start], a, b) for a, b in plan.holes(missing, start, stop)]
+            waiting = deque(direct)
+            running: deque[Segment] = deque()
+            while waiting and len(running) < plan.WAYS:
+                running.append(waiting.popleft())
                 self._send(running[-1])
             if note and targets:
                 with self._lock:
                     self._edge = max(self._edge, stop)
                     self._top_up(stop)
-            for into, first, last in held:
-                self._copy(into, first, last)
+            for into, first, _ in held:
+                self.read_into(into, first, (0, b""))
             while running:
-                first_one = running[0]
-                self._wait_for(first_one)
-                running = [s for s in running if s.at < s.stop or s.error is not None]
+                self._wait_for(running[0])
+                running = deque(s for s in running if s.at < s.stop or s.error is not None)
                 for segment in running:
                     if segment.error is not None:
                         self._check_open()
                         raise self.translated(segment.error)
-                while direct and len(running) < plan.WAYS:
-                    running.append(direct.popleft())
+                while waiting and len(running) < plan.WAYS:
+                    running.append(waiting.popleft())
                     self._send(running[-1])
         finally:
-            for segment in running:
-                with segment.lock:
-                    segment.into = None  # nothing is written any more
-                    segment.winner = None
-                for call in list(segment.calls):
-                    call.cancel()
+            for segment in direct:
+                segment.let_go()
+            for into, _, _ in held:
+                into.release()
 
     def _wait_for(self, segment: Segment) -> None:
         """Wait for a segment that is in no map."""
@@ -559,9 +557,6 @@ class Remote(Opened):
                 self._arrived.wait(_SLICE)
             self._hedge(segment)
             self._check_open()
-
-    def _copy(self, into: memoryview, start: int, stop: int) -> None:
-        self.read_into(into[: stop - start], start, (0, b""))
 
     def read_into(self, view: memoryview, start: int, known: tuple[int, bytes]) -> tuple[int, bytes]:
         """Fill a buffer from pieces, of which one is ``known``; return the last one."""

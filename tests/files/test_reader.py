@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -526,6 +527,25 @@ def test_a_request_that_does_not_begin_is_sent_again_beside(memory: Make, monkey
         assert f.read(10) == BLOB[5 * MIB :][:10]
         assert f.stats().hedged == 1
     hold.set()
+
+
+def test_a_buffer_is_let_go_as_soon_as_it_is_filled_or_nothing_comes(memory: Make) -> None:
+    gc.disable()  # CPython 3.12.1 has died of what the collector found of this
+    try:
+        m = memory({"k": BLOB})
+        with m.open("k") as f:
+            f.read(100)
+            for fill in (f.readinto, lambda buffer: f.readinto_at(1000, buffer)):
+                buffer = bytearray(5 * MIB)
+                assert fill(buffer) == 5 * MIB
+                buffer.append(0)  # a BufferError while somebody holds it
+            m.wire.faults.append(Fault(operation="GetObject", status=403, code="AccessDenied", times=None))
+            buffer = bytearray(4 * MIB)
+            with pytest.raises(PermissionError):
+                f.readinto_at(len(BLOB) - 4 * MIB, buffer)
+            buffer.append(0)
+    finally:
+        gc.enable()
 
 
 def test_what_is_sent_beside_prolongs_no_patience(memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
