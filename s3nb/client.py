@@ -92,6 +92,8 @@ class S3:
         As in boto3; default: whatever the environment and the AWS config files say.
     anonymous : bool
         Do not sign: for public data.
+    requester_pays : bool
+        Say with each request that you pay for it: buckets that want this refuse others.
     session : boto3.Session, optional
         Where credentials and settings come from.
     engine : {"auto", "curl", "boto3"}
@@ -131,6 +133,7 @@ class S3:
         region: str | None = None,
         profile: str | None = None,
         anonymous: bool = False,
+        requester_pays: bool = False,
         session: Any = None,
         engine: str = "auto",
         config: TransferConfig | None = None,
@@ -167,6 +170,7 @@ class S3:
         self._made = {
             "tmproot": os.path.abspath(os.fspath(tmproot)), "s3root": self._at.root, "encryption": encryption,
             "endpoint_url": endpoint_url, "region": region, "profile": profile, "anonymous": anonymous, "engine": engine,
+            "requester_pays": requester_pays,
             "config": self._config, "role": role, "client_params": client_params, "session_vars": session_vars,
         }  # fmt: skip
         self._portable = session is None and wire is None
@@ -181,7 +185,9 @@ class S3:
             session_vars=session_vars,
             max_pool_connections=self._config.max_requests,
         )
-        self._core = Core(account, engine, self._config, wire)
+        if requester_pays and anonymous:
+            raise ValueError("requester_pays=True needs an account that pays: anonymous=True has none")
+        self._core = Core(account, engine, self._config, wire, pays=requester_pays)
         self._core.look = _look
 
     # -- life -----------------------------------------------------------------------------

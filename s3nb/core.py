@@ -31,13 +31,16 @@ ENGINES = ("auto", "curl", "boto3")
 class Core:
     """One account, one engine. Survives a fork by being made anew in the child."""
 
-    def __init__(self, account: Account, engine: str, config: TransferConfig, wire: Wire | None = None) -> None:
+    def __init__(
+        self, account: Account, engine: str, config: TransferConfig, wire: Wire | None = None, *, pays: bool = False
+    ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
         self.account = account
         self.config = within_limits(config)
         self._asked = engine
         self._given_wire = wire
+        self._pays = pays
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._pid = os.getpid()
@@ -74,6 +77,10 @@ class Core:
                             stacklevel=2,
                         )
                     wire = make_wire(self.account, self._asked, self.config)
+                if self._pays:
+                    from s3nb.wire.payer import Payer
+
+                    wire = Payer(wire)
                 farewell.ready()
                 renew = self._renew if self._given_wire is None else None
                 self._engine = Engine(wire, self.config, renew, skewed=self.account.set_clock)

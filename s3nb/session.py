@@ -19,7 +19,7 @@ from s3nb.config import TransferConfig
 from s3nb.core import mocked
 from s3nb.text import Masked
 
-OPTIONS = ("profile", "region", "endpoint_url", "anonymous", "role", "session", "engine", "config", "client_params",
+OPTIONS = ("profile", "region", "endpoint_url", "anonymous", "requester_pays", "role", "session", "engine", "config", "client_params",
            "session_vars")  # fmt: skip
 # Whoever opens a file waits for it: where nothing has ever answered, the address is wrong more often than a server is late.
 _CONFIG = TransferConfig(first_patience=5.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import urllib.request
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from s3nb import (
     S3PutObject,
     TransferConfig,
 )
+from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer import copy
 from s3nb.transfer.upload import Placed
 
@@ -41,6 +43,50 @@ AWKWARD = [
     "with space", "q?x=1", "h#f", "p%20q", "plus+plus", "a//b", "a/../b", "a/./b", "../up", "ü/日本/🐍", "quote'\"<b>",
     "t~'()*!;:@&=$,", "back\\slash", "a/trailing/", "x" * 1000,
 ]  # fmt: skip
+
+
+# -- who asks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["curl", "boto3"])
+def test_requester_pays_is_said_with_each_request_and_in_links(
+    server: Server, bucket: str, tmp_path: Path, engine: str
+) -> None:
+    with S3(tmp_path, s3root=f"s3://{bucket}", requester_pays=True, engine=engine, **server.options()) as s3:
+        s3.put_many([("a", b"1"), ("b", b"2")])
+        assert [o.blob for o in s3.get_many(["a", "b"])] == [b"1", b"2"]
+        assert s3.sync(tmp_path, f"s3://{bucket}/x", dry_run=True).copied == []
+        link = s3.presign("a")
+        assert "x-amz-request-payer=requester" in link
+        if engine == "curl":  # botocore's way with it is Amazon's only
+            with urllib.request.urlopen(link) as reply:
+                assert reply.read() == b"1"
+        s3.delete_many(["a", "b"])
+
+
+def test_requester_pays_reaches_every_request(tmp_path: Path) -> None:
+    wire = MemoryWire({"box": {"a": b"1"}})
+    payer = ("x-amz-request-payer", "requester")
+    seen = []
+    send = wire.send
+    wire.send = lambda request, sink=None: (
+        seen.append((request.operation, payer in request.headers)),
+        send(request, sink),
+    )[1]  # type: ignore[method-assign]
+    wire.faults.append(Fault(status=503, code="SlowDown", times=1))
+    config = TransferConfig(throttle_base=0.001)
+    with S3(tmp_path, s3root="s3://box", wire=wire, requester_pays=True, config=config) as s3:
+        s3.get_many(["a"])
+        s3.info("a")
+        s3.list_recursive()
+        s3.put("b", b"2", metadata={"m": 1})
+        s3.copy("b", "c")
+        s3.delete("c")
+        s3.buckets()
+    assert {name for name, said in seen if not said} == {"ListBuckets"}
+    assert len(seen) >= 8
+    with pytest.raises(ValueError, match="requester_pays"):
+        S3(tmp_path, anonymous=True, requester_pays=True)
 
 
 # -- get and put -------------------------------------------------------------------------------
@@ -703,8 +749,6 @@ def test_results_and_errors_pickle(s3: S3) -> None:
 
 
 def test_a_presigned_url_works_without_credentials(s3: S3) -> None:
-    import urllib.request
-
     s3.put("a b+c", b"shared")
     with urllib.request.urlopen(s3.presign("a b+c", expires=60)) as reply:
         assert reply.read() == b"shared"

@@ -26,7 +26,7 @@ FLOORS = [
     ("run", "farewell"),
     ("wire",),
     ("wire.xml", "wire.signing", "wire.redact"),
-    ("wire.aws", "wire.poll", "wire.exchange"),
+    ("wire.aws", "wire.poll", "wire.exchange", "wire.payer"),
     ("wire.forms",),
     ("wire.curl", "wire.boto"),
     ("testing",),

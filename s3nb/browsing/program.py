@@ -10,8 +10,15 @@ from s3nb.browsing.tree import Selection
 from s3nb.client import S3
 
 _LISTED = 200  # URLs that are spelled out
-_TOLD = ("endpoint_url", "region", "profile", "anonymous", "engine")  # settings of a client that are no secrets
-_USUAL = {"anonymous": False, "engine": "auto"}
+_TOLD = (
+    "endpoint_url",
+    "region",
+    "profile",
+    "anonymous",
+    "requester_pays",
+    "engine",
+)  # settings of a client that are no secrets
+_USUAL = {"anonymous": False, "requester_pays": False, "engine": "auto"}
 
 
 def program(browsing: Browsing, selection: Selection) -> str:

@@ -116,7 +116,14 @@ def _given(words: list[str], known: Mapping[str, argparse.Action]) -> dict[str, 
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
         action = known.get(name)
-        if action is None or action.dest not in ("root", "endpoint_url", "region", "profile", "no_sign_request"):
+        if action is None or action.dest not in (
+            "root",
+            "endpoint_url",
+            "region",
+            "profile",
+            "no_sign_request",
+            "requester_pays",
+        ):
             continue
         if action.nargs == 0:
             found[action.dest] = "1"
@@ -249,6 +256,8 @@ class Completer:
         client = {name: options[name] for name in ("endpoint_url", "region", "profile") if name in options}
         if "no_sign_request" in options:
             client["anonymous"] = options["no_sign_request"]
+        if "requester_pays" in options:
+            client["requester_pays"] = options["requester_pays"]
         root = None if absolute else options.get("root") or self.session.root
         if is_s3(word):
             return self._known(word, None, client)

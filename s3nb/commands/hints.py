@@ -67,7 +67,8 @@ def hint(error: BaseException, program: str) -> str:
         return ""  # it says where they were looked for
     if isinstance(error, AccessDenied):
         return (
-            f"{program} config shows whose credentials these are; --profile NAME takes others, --no-sign-request none"
+            f"{program} config shows whose credentials these are; --profile NAME takes others, --no-sign-request none, "
+            "--requester-pays is what some public buckets want"
         )
     if isinstance(error, BucketNotFound):
         return f"check its name and the endpoint: {program} config shows what is in force"

@@ -406,6 +406,7 @@ def _common(parser: Parser, shell: bool, background: bool) -> None:
     group.add_argument("--region", metavar="NAME", help="where the bucket lives")
     group.add_argument("--profile", metavar="NAME", help="of the AWS config files")
     group.add_argument("--no-sign-request", action="store_true", help="for public data: no credentials")
+    group.add_argument("--requester-pays", action="store_true", help="say that you pay: some buckets want that")
     group.add_argument("-q", "--no-progress", "--quiet", dest="quiet", action="store_true", help="show no progress")
     group.add_argument("-v", "--verbose", action="store_true", help="show errors with S3's code, status and request id")
     group.add_argument("--debug", action="store_true", help="show errors with their traceback")
@@ -477,6 +478,7 @@ def parse(words: Sequence[Any], verbs: Mapping[str, Verb], program: str, body: s
         "region": arguments.pop("region"),
         "profile": arguments.pop("profile"),
         "anonymous": arguments.pop("no_sign_request"),
+        "requester_pays": arguments.pop("requester_pays"),
     }
     arguments.pop("raw", None)
     out = arguments.pop("out", None)

@@ -90,7 +90,7 @@ def _transfer(value: Any) -> TransferConfig:
 
 
 _KNOWN: Mapping[str, Callable[[Any], Any]] = {
-    "endpoint_url": _address, "profile": _text, "region": _text, "anonymous": _truth, "default_prefix": _root,
+    "endpoint_url": _address, "profile": _text, "region": _text, "anonymous": _truth, "requester_pays": _truth, "default_prefix": _root,
     "workers": _number, "progress": _progress, "preview_bytes": _number, "transfer": _transfer,
 }  # fmt: skip
 

@@ -49,6 +49,7 @@ class Account(TypedDict, total=False):
     region: str | None
     endpoint_url: str | None
     anonymous: bool
+    requester_pays: bool
     role: str | None
     session: Any
     engine: str

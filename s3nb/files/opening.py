@@ -167,8 +167,8 @@ def open(
     client : S3, optional
         The client to use. Default: a shared one, for the following options.
     **options
-        ``profile``, ``region``, ``endpoint_url``, ``anonymous``, ``role``, ``session``, ``engine``, ``config``: as for `S3`. See
-        `s3nb.session.configure` for defaults.
+        ``profile``, ``region``, ``endpoint_url``, ``anonymous``, ``requester_pays``, ``role``, ``session``, ``engine``,
+        ``config``: as for `S3`. See `s3nb.session.configure` for defaults.
 
     Returns
     -------

@@ -37,7 +37,17 @@ from s3nb.uri import split_root
 
 LAST = "_s3nb_last"
 _SETTINGS = frozenset(
-    {"anonymous", "default_prefix", "endpoint_url", "preview_bytes", "profile", "progress", "region", "workers"}
+    {
+        "anonymous",
+        "requester_pays",
+        "default_prefix",
+        "endpoint_url",
+        "preview_bytes",
+        "profile",
+        "progress",
+        "region",
+        "workers",
+    }
 )  # those that files may say too
 
 
@@ -50,6 +60,7 @@ class S3Magics(Magics):
     profile = Unicode("", help="Profile of the AWS config files; empty: the default one.").tag(config=True)
     endpoint_url = Unicode("", help="Another server than AWS, e.g. https://minio.example:9000.").tag(config=True)
     anonymous = Bool(False, help="Do not sign requests: for public data.").tag(config=True)
+    requester_pays = Bool(False, help="Say that you pay for the requests: some buckets want that.").tag(config=True)
     progress = Enum(("auto", *bars.KINDS), "auto", help="How progress is shown: auto, html, bar, lines or off.").tag(
         config=True
     )

@@ -335,6 +335,8 @@ class BotoWire(Wire):
         for name, value in request.query:
             if name == "versionId":
                 parameters["VersionId"] = value
+            elif name == "x-amz-request-payer":
+                parameters["RequestPayer"] = value
         if not 1 <= expires <= 604800:
             raise ValueError(f"a presigned URL lives 1 to 604800 seconds, not {expires}")
         url: str = self.account.client.generate_presigned_url(

@@ -90,7 +90,7 @@ def test_in_comments_and_expressions_there_is_nothing_to_offer(line: str) -> Non
 
 def test_verbs_options_and_choices(completer: Completer) -> None:
     assert texts(completer, "get") == ["get", "get_many", "get_recursive", "get_all"]
-    assert texts(completer, "ls --re") == ["--recursive", "--region"]
+    assert texts(completer, "ls --rec") == ["--recursive"]
     assert "--recursive" not in texts(completer, "ls -r --")
     assert "--include" in texts(completer, "sync a b --include x --")
     assert texts(completer, "presign k --method=P") == ["--method=PUT"]
