@@ -566,7 +566,7 @@ def test_local_work_is_done_though_the_program_ends(s3: S3) -> None:
     """At the end of a program pools take nothing more; what comes back then must not be lost, nor waited for."""
     s3.get("small")
     engine = s3._core.engine
-    engine.pool.shutdown()
+    engine.chores.pool.shutdown()
     done: list[int] = []
     engine.work(done.append, 1)
     assert done == [1]

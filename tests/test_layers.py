@@ -36,6 +36,7 @@ FLOORS = [
         "transfer.failures",
         "transfer.keyspace",
         "transfer.clock",
+        "transfer.chores",
         "transfer.interrupt",
         "transfer.journal",
         "transfer.disk",

@@ -149,7 +149,7 @@ class Upload(Sender):
 
     def _meanwhile(self, call: PutCall) -> None:
         try:
-            self.scope.engine.pool.submit(call.hash_meanwhile)
+            self.scope.engine.chores.pool.submit(call.hash_meanwhile)
         except RuntimeError:  # the interpreter is ending; who compares makes it then
             pass
 

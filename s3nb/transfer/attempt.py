@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, wait
 from typing import Any
 
 from s3nb.config import TransferConfig
@@ -29,6 +29,7 @@ from s3nb.errors import (
 )
 from s3nb.progress import Progress
 from s3nb.text import visible
+from s3nb.transfer.chores import Chores
 from s3nb.transfer.clock import Clock
 from s3nb.transfer.failures import (
     AGAIN_CODES,
@@ -61,8 +62,6 @@ _SILENT, _SAID_AGAIN = (
     20.0,
 )  # seconds without an answer until that is said, if as many are left; and until it is said again
 _NO_IDENTITY = 2.0  # seconds for which nothing is sent after credentials were refused and there were no others
-_WAITING = 16  # chores a thread, beyond which another helps
-_MOMENT = 0.001  # seconds until it looks for more
 _CLEANING = 5.0  # seconds that closing waits for uploads to be aborted
 
 
@@ -248,9 +247,7 @@ class Engine:
         self._queue: deque[Call] = deque()
         self._waiting: set[Call] = set()  # on the clock
         self._cleaning: set[Future[Any]] = set()
-        self._pool: ThreadPoolExecutor | None = None
-        self._chores: deque[Callable[[], None]] = deque()
-        self._helpers = 0  # threads of the pool that do them
+        self.chores = Chores(config.max_workers)
         self._closed = False
         self._answered = False  # ever, whatever it was
         self._in_vain = False  # somebody has waited for a first answer until patience was over
@@ -261,62 +258,13 @@ class Engine:
         self._skewed = skewed
 
     @property
-    def pool(self) -> ThreadPoolExecutor:
-        """Threads for local work that may block."""
-        pool = self._pool
-        if pool is None:
-            with self._lock:
-                pool = self._pool
-                if pool is None:
-                    pool = self._pool = ThreadPoolExecutor(self.config.max_workers, "s3nb-work")
-        return pool
-
-    @property
     def forked(self) -> bool:
         """Whether this is a child of the process that the engine runs in: its threads are not here, its locks may be held."""
         return self._pid != os.getpid()
 
     def work(self, step: Callable[..., object], *arguments: Any) -> None:
-        """Have local work that may block done by a thread of the pool; at the end of the program, when it takes no more, here."""
-        try:
-            self.pool.submit(step, *arguments)
-        except RuntimeError as exc:
-            if "cannot schedule" not in str(exc):
-                raise
-            step(*arguments)
-
-    def chore(self, step: Callable[[], None]) -> None:
-        """Have local work done that may block, is over soon as a rule, and raises nothing.
-
-        What comes fast shares a thread, which looks for more after a moment (as drivers of network cards do), so that not each
-        step has to wake one; when steps have to wait, others help.
-        """
-        steps = self._chores
-        steps.append(step)
-        helpers = self._helpers
-        if not helpers or (len(steps) > _WAITING * helpers and helpers < self.config.max_workers):
-            with self._lock:
-                self._helpers += 1
-            self.work(self._do_chores)
-
-    def _do_chores(self) -> None:
-        steps = self._chores
-        while True:
-            while steps:
-                try:
-                    step = steps.popleft()
-                except IndexError:  # another helper has it
-                    break
-                step()
-            time.sleep(_MOMENT)
-            if steps:
-                continue
-            with self._lock:
-                self._helpers -= 1
-            if not steps:  # whoever appends from now on sees that we are gone
-                return
-            with self._lock:
-                self._helpers += 1
+        """Have local work that may block done by another thread; see `Chores.work`."""
+        self.chores.work(step, *arguments)
 
     def request(self, scope: Scope, request: Request, parse: Callable[[Reply], Any]) -> Future[Any]:
         """Run one request; the future gives ``parse(reply)`` of its 2xx reply."""
@@ -673,5 +621,4 @@ class Engine:
             call.scope.calls.discard(call)
             call.failed(ClientClosed("the client was closed"))
         self.wire.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
+        self.chores.close()

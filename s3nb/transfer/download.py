@@ -535,7 +535,7 @@ class GetTask(Task):
                 path, self._path = self._path, None
                 self.end(self._object(path=path))
             elif self._target.fsync and not in_memory(found.st_dev):
-                self.engine.chore(self._publish)  # flushing may take long
+                self.engine.chores.add(self._publish)  # flushing may take long
             else:
                 self._publish()
         except OSError as exc:
