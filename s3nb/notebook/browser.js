@@ -316,7 +316,8 @@ class View {
     if (p) this.panel.replaceChildren(h("div", { role: "alert" }, icon("trouble"), h("strong", {}, p.title), h("p", {}, p.advice), dim(p.detail)),
       worded("Try again", () => this.press("travel", { way: "refresh" }), "strong"));
     else if (s.loading) this.panel.replaceChildren(h("div", { class: "turning" }), dim(s.sweeping ? "Searching…" : "Loading…"));
-    else this.panel.replaceChildren(icon(s.filter ? "search" : "prefix"), dim(s.nothing));
+    else this.panel.replaceChildren(icon(s.filter ? "search" : "prefix"), dim(s.nothing),
+      ...(s.filter && s.mode === "starts" && s.path !== "s3://" ? [worded("Look for it in all that is below", () => this.lookBelow(), "strong")] : []));
   }
 
   /** Nothing has come for a while: say why, as far as the kernel knows, and let it be stopped. */
@@ -532,6 +533,12 @@ class View {
     const text = this.text.value, mode = this.mode.value;
     if (text !== this.state.filter || (mode !== this.state.mode && text)) this.tell("filter", { text, mode });
     else this.state.mode = mode;
+  }
+
+  lookBelow() {
+    this.mode.value = "contains";
+    this.filter();
+    this.text.focus();
   }
 
   filterKey(e) {

@@ -212,6 +212,17 @@ def test_a_search_counts_and_stops(browse: Callable[..., Seen]) -> None:
         expect(seen.row("data/")).to_be_visible()
 
 
+def test_what_is_not_on_a_level_is_looked_for_below_it(browse: Callable[..., Seen], tree: str) -> None:
+    seen = browse(f"s3://{tree}/")
+    expect(seen.row("readme.txt")).to_be_visible()
+    seen.root.get_by_role("searchbox").fill("b.log")
+    seen.button("Look for it in all that is below").click()
+    expect(seen.row("logs/2026-01-01/b.log")).to_be_visible()
+    assert seen.value("(b.mode, b.filter)") == ["contains", "b.log"]
+    seen.press("Escape")  # the cursor is in the field
+    expect(seen.row("readme.txt")).to_be_visible()
+
+
 def test_details_show_what_an_object_is(browse: Callable[..., Seen], tree: str) -> None:
     seen = browse(f"s3://{tree}/")
     seen.row("readme.txt").click()
