@@ -18,7 +18,7 @@ class TransferConfig:
     start_requests : int
         Requests in flight at once at the start.
     lanes : int
-        Threads that drive sockets. Small objects keep to the first, large parts use the others.
+        Threads that drive sockets. Small objects keep to the first; large ones, and parts, go where the fewest are under way.
     max_workers : int
         Threads for local work that may block: hashing, reading sources, finishing files.
     part_size : int

@@ -183,9 +183,17 @@ def test_an_operation_does_not_go_on_in_a_forked_child(tmp_path: Path) -> None:
         next(found)
         job = Job(lambda: threading.Event().wait(20))
         handle = s3.submit_get("k1")
-        with s3._core.engine._lock, job._watch._lock:
-            child = os.fork()
-        if child == 0:
+        window = found.gi_yieldfrom.gi_frame.f_locals["window"]  # type: ignore[attr-defined]
+        while window._running:  # there is room for more, which takes the lock
+            threading.Event().wait(0.001)
+        locks = (s3._core.engine._lock, job._watch._lock, window._lock)
+        for lock in locks:
+            lock.acquire()
+        child = os.fork()
+        if child:
+            for lock in locks:
+                lock.release()
+        else:  # nobody will release them here
             status = 1
             try:
                 handle.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from s3nb import S3
 from s3nb.config import TransferConfig
 from s3nb.testing import MemoryWire
 from s3nb.wire import FileSlice, Headers, Reply, Request, Wire, WireError
@@ -328,3 +330,25 @@ def test_a_closed_wire_settles_what_runs_and_refuses_what_comes(wire: Wire) -> N
     with pytest.raises(WireError) as caught:
         wire.send(Request("GetObject", "GET", BUCKET, "big")).result(10)
     assert caught.value.kind == "closed"
+
+
+def test_large_requests_go_where_the_fewest_are_under_way_and_small_ones_to_the_first_lane(
+    moto_server: Server,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and answers nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        wire = CurlWire(Account(session=moto_server.session(), endpoint_url=url), TransferConfig(lanes=3))
+        try:
+            for bulk in (False, False, True, True, True, True, True, False):
+                wire.send(Request("GetObject", "GET", BUCKET, "key", bulk=bulk))
+            assert [lane.busy for lane in wire._lanes if lane is not None] == [3, 2, 3]
+        finally:
+            wire.close()
+
+
+def test_after_a_large_object_the_next_is_taken_for_large(tmp_path: Path) -> None:
+    wire = MemoryWire({"box": {key: bytes(1 << 20 if key < "c" else 10) for key in "abcd"}})
+    config = TransferConfig(max_requests=1)
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=config) as s3:
+        s3.get_many(list("abcd"))
+    assert [(r.key, r.bulk) for r in wire.log] == [("a", False), ("b", True), ("c", True), ("d", False)]

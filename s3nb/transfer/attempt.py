@@ -76,13 +76,14 @@ class Again(Exception):
 class Scope:
     """The calls of one operation of the user: what is cancelled together, and counted together."""
 
-    __slots__ = ("calls", "cancelled", "engine", "progress")
+    __slots__ = ("calls", "cancelled", "engine", "progress", "usual")
 
     def __init__(self, engine: Engine, progress: Progress) -> None:
         self.engine = engine
         self.progress = progress
         self.calls: set[Call] = set()
         self.cancelled = False
+        self.usual = 0  # bytes of the object whose size was learnt last: the next may be like it
         progress.on_cancel(self.cancel)
 
     def cancel(self) -> None:

@@ -47,7 +47,7 @@ class GetTask(Task):
     __slots__ = (
         "_arrived", "_audit", "_body", "_doubts", "_fd", "_front", "_headers", "_held", "_journal", "_live", "_lock",
         "_opening", "_parts", "_path", "_range", "_rates", "_restarts", "_size", "_store", "_suspects", "_taken_back", "_target",
-        "_verified", "_want", "crc", "etag", "first", "known_size", "step", "trouble", "wanted",
+        "_verified", "_want", "crc", "etag", "first", "step", "trouble", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -56,11 +56,9 @@ class GetTask(Task):
         wanted: Wanted,
         store: Store,
         target: Target | None = None,
-        known_size: int | None = None,
     ) -> None:
         super().__init__(scope)
         self.wanted = wanted
-        self.known_size = known_size
         self._store = store
         self._target = target
         self._lock = threading.Lock()
@@ -128,7 +126,7 @@ class GetTask(Task):
         return self._arrived + sum(call.received for call in tuple(self._live))
 
     def expected(self) -> int | None:
-        return self._size if self._size is not None else self.known_size
+        return self._size
 
     # -- the head of the opening reply -----------------------------------------------------
 
@@ -157,6 +155,7 @@ class GetTask(Task):
         self.first = start
         self._size = size
         if size is not None:
+            self.scope.usual = size
             self._range = (
                 True if start == 0 and size == total else RangeInfo(-1 if total is None else total, start, size)
             )

@@ -20,6 +20,7 @@ from s3nb.transfer.wanted import Wanted
 from s3nb.wire import Headers, Reply, Request, Sink
 
 WITH_CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
+_LARGE = 256 * 1024  # bytes of objects that are spread over all lanes
 _GATHER = 256 * 1024  # bytes of a request that are held until they are written
 
 
@@ -174,7 +175,10 @@ class OpeningCall(FileCall):
             headers: tuple[tuple[str, str], ...] = (("Range", asked),)
         else:
             headers = WITH_CHECKSUM if self.task.scope.engine.config.verify else ()
-        return Request("GetObject", "GET", wanted.bucket, wanted.key, query=wanted.query(), headers=headers), self
+        return Request(
+            "GetObject", "GET", wanted.bucket, wanted.key,
+            query=wanted.query(), headers=headers, bulk=self.scope.usual >= _LARGE,
+        ), self  # fmt: skip
 
     # the sink
 

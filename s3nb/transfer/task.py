@@ -203,7 +203,15 @@ class Window(Generic[Item]):
         finally:
             self._farewell()
 
+    def _check_process(self) -> None:
+        """Refuse to go on in a child of the process where this began: before a lock is taken, which may have been held there."""
+        if self._scope.engine.forked:
+            raise ClientClosed(
+                "this operation belongs to the process that this one was forked from: begin another here"
+            )
+
     def _fill(self, line: deque[Task], ahead: int) -> None:
+        self._check_process()
         with held.often:
             self._start_some(line, ahead)
 
@@ -240,10 +248,7 @@ class Window(Generic[Item]):
 
     def _sleep(self, line: deque[Task] | None) -> None:
         """Wait until half of the window has ended; look now and then all the same."""
-        if self._scope.engine.forked:
-            raise ClientClosed(
-                "this operation belongs to the process that this one was forked from: begin another here"
-            )
+        self._check_process()
         with self._lock:
             self._wake_below = 0 if self._exhausted else self._size - self._size // 4
             if self._running <= self._wake_below:

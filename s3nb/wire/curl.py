@@ -92,10 +92,16 @@ class _Lane:
 
     def post(self, exchange: Exchange) -> None:
         """Hand over an exchange to be started, or one that was marked as dropped."""
+        self._live.add(exchange)
         self._inbox.append(exchange)
         if self._asleep:
             self._asleep = False
             self._wake()
+
+    @property
+    def busy(self) -> int:
+        """Exchanges that are under way, or will be."""
+        return len(self._live)
 
     def close(self) -> None:
         self._closing = True
@@ -176,7 +182,9 @@ class _Lane:
             exchange = inbox.popleft()
             if exchange.dropped:
                 self._drop(exchange)
-            elif not exchange.done():
+            elif exchange.done():
+                self._live.discard(exchange)
+            else:
                 self._start(exchange)
 
     def _drop(self, exchange: Exchange) -> None:
@@ -198,10 +206,10 @@ class _Lane:
         except BaseException as exc:
             error = WireError("setup", str(exc))
             error.__cause__ = exc
+            self._live.discard(exchange)
             exchange.set_exception(error)
             return
         exchange.slot = slot
-        self._live.add(exchange)
         self._multi.add_handle(slot.easy)
 
     def _collect(self) -> None:
@@ -253,6 +261,7 @@ class _Lane:
         self._release(slot)
         if not exchange.redirected and status in (301, 307, 400) and self._moved(exchange, headers):
             exchange.redirected = True
+            self._live.add(exchange)
             self._start(exchange)
             return
         exchange.set_result(Reply(status, headers, body, stopped))
@@ -384,10 +393,8 @@ class _Lane:
     # -- the end --------------------------------------------------------------------------------
 
     def _shut(self) -> None:
-        pending = list(self._live)
-        pending += [x for x in self._inbox if x.slot is None and not x.done()]
         self._inbox.clear()
-        for exchange in pending:
+        for exchange in list(self._live):
             if exchange.slot is not None:
                 self._multi.remove_handle(exchange.slot.easy)
                 exchange.slot.easy.close()
@@ -427,7 +434,6 @@ class CurlWire(Wire):
         self.config = config
         self._lock = threading.Lock()
         self._lanes: list[_Lane | None] = [None] * config.lanes
-        self._next = 0
         self._closed = False
         self._pid = os.getpid()
         self._signers: dict[tuple[str, str], Signer] = {}
@@ -435,10 +441,7 @@ class CurlWire(Wire):
         _alive.add(self)
 
     def send(self, request: Request, sink: Sink | None = None) -> Pending:
-        if request.bulk and len(self._lanes) > 1:
-            self._next = number = self._next % (len(self._lanes) - 1) + 1
-        else:
-            number = 0
+        number = self._idlest() if request.bulk else 0
         lane = self._lanes[number]
         if lane is None or self._pid != os.getpid():
             lane = self._lane(number)
@@ -449,6 +452,11 @@ class CurlWire(Wire):
             exchange.dropped = True
             exchange.finish_cancel()
         return exchange
+
+    def _idlest(self) -> int:
+        """Return the lane with the fewest exchanges; of several the last, as the first has the small objects."""
+        busy = [0 if lane is None else lane.busy for lane in self._lanes]
+        return len(busy) - 1 - busy[::-1].index(min(busy))
 
     def _lane(self, number: int) -> _Lane:
         with self._lock:
