@@ -30,8 +30,9 @@ from s3nb.transfer.delete import DeleteTask, Doomed
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.head import HeadTask
 from s3nb.transfer.local import Store, sync_folder
+from s3nb.transfer.placed import Placed, Stored
 from s3nb.transfer.source import FileSource, Source, source_of
-from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import Named, check_bucket, collisions, is_s3, parse
 from s3nb.wire import Request, Wire

@@ -22,9 +22,10 @@ from s3nb.transfer.delete import DeleteTask, Doomed, batches
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.journal import left_over
 from s3nb.transfer.local import Store, Target, cut_name, make_folder, sync_folder
+from s3nb.transfer.placed import Placed, Stored
 from s3nb.transfer.source import Source, source_of
 from s3nb.transfer.task import Settled, Task
-from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import collisions, key_to_path
 

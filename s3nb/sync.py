@@ -30,9 +30,10 @@ from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
 from s3nb.transfer.journal import is_ours
 from s3nb.transfer.local import Store, folding
+from s3nb.transfer.placed import Placed
 from s3nb.transfer.source import FileSource
 from s3nb.transfer.task import Settled, Task
-from s3nb.transfer.upload import Placed, PutTask
+from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import key_to_path
 

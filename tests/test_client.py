@@ -34,7 +34,7 @@ from s3nb import (
 )
 from s3nb.testing import Fault, MemoryWire
 from s3nb.transfer import copy
-from s3nb.transfer.upload import Placed
+from s3nb.transfer.placed import Placed
 
 from .conftest import Server
 

@@ -35,7 +35,7 @@ from s3nb.ranges import MIN_PART_SIZE
 from s3nb.text import visible
 from s3nb.transfer.attempt import Engine
 from s3nb.transfer.copy import From
-from s3nb.transfer.upload import Placed, Stored
+from s3nb.transfer.placed import Placed, Stored
 from s3nb.uri import MAX_KEY_BYTES
 from s3nb.wire import Headers, Request
 from s3nb.wire.xml import parse_list_page, parse_tagging

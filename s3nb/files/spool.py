@@ -12,7 +12,7 @@ from s3nb.files.reader import S3Reader
 from s3nb.files.writer import Abortable, S3Writer
 from s3nb.ranges import MIB
 from s3nb.text import size_text, visible
-from s3nb.transfer.upload import Stored
+from s3nb.transfer.placed import Stored
 
 IN_MEMORY = 64 * MIB
 _STEP = 8 * MIB

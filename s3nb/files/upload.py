@@ -24,7 +24,8 @@ from s3nb.ranges import MAX_PARTS, MIB, MIN_PART_SIZE, plan_parts, stream_part_s
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Scope
 from s3nb.transfer.copy import From
-from s3nb.transfer.upload import CompleteCall, Placed, PutCall, Sender, Stored, kind_of_sum, sum_headers
+from s3nb.transfer.placed import Placed, Stored
+from s3nb.transfer.send import CompleteCall, PutCall, Sender, kind_of_sum, sum_headers
 from s3nb.wire import Body, Reply, Request
 from s3nb.wire.xml import ErrorDocument, parse_copy, parse_initiate
 

@@ -21,7 +21,7 @@ from s3nb.files.leaving import failure_that_closes, handled
 from s3nb.files.upload import Parts, Upload
 from s3nb.ranges import KIB, MIB
 from s3nb.text import size_text, visible
-from s3nb.transfer.upload import Stored
+from s3nb.transfer.placed import Stored
 from s3nb.wire import Body, FileSlice, Held, Request
 
 _log = logging.getLogger("s3nb")

@@ -27,8 +27,9 @@ from s3nb.fs.where import Spot, core_of, fspath, in_bucket, local, spot
 from s3nb.text import visible
 from s3nb.transfer import listing
 from s3nb.transfer.delete import Doomed
+from s3nb.transfer.placed import Placed, Stored
 from s3nb.transfer.source import source_of
-from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.upload import PutTask
 from s3nb.uri import StrPath
 from s3nb.wire import Request
 

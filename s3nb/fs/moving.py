@@ -36,9 +36,10 @@ from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
 from s3nb.transfer.download import GetTask
 from s3nb.transfer.local import make_folder
+from s3nb.transfer.placed import Placed
 from s3nb.transfer.source import FileSource, source_of
 from s3nb.transfer.task import Task
-from s3nb.transfer.upload import Placed, PutTask
+from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 from s3nb.uri import StrPath, check_key, key_to_path, parse
 

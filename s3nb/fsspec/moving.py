@@ -28,9 +28,10 @@ from s3nb.transfer.attempt import Scope
 from s3nb.transfer.copy import CopyTask, From
 from s3nb.transfer.delete import Doomed
 from s3nb.transfer.download import GetTask
+from s3nb.transfer.placed import Placed, Stored
 from s3nb.transfer.source import FileSource, source_of
 from s3nb.transfer.task import Settled, Task
-from s3nb.transfer.upload import Placed, PutTask, Stored
+from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 
 _GAP = 64 * 1024  # bytes between two ranges that are fetched with them rather than apart

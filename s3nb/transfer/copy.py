@@ -13,8 +13,9 @@ from s3nb.progress import Progress
 from s3nb.ranges import GIB, MAX_COPY_SIZE, MIB, Part, plan_parts, upload_part_size
 from s3nb.text import visible
 from s3nb.transfer.attempt import Again, Scope
+from s3nb.transfer.placed import Placed, Stored
+from s3nb.transfer.send import combined_etag
 from s3nb.transfer.task import Task
-from s3nb.transfer.upload import Placed, Stored, combined_etag
 from s3nb.wire import Reply, Request
 from s3nb.wire.signing import encode_key
 from s3nb.wire.xml import ErrorDocument, build_complete, parse_complete, parse_copy, parse_initiate
