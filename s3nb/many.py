@@ -253,6 +253,7 @@ def put_each(core: Core, items: list[Outgoing], setting: Any, *, resume: bool = 
             return PutTask(scope, item.place, source_of(item.source), resume=resume)
         except S3Error as exc:
             exc.bucket, exc.key = item.place.bucket, item.place.key
+            exc.message = f"{visible(item.place.url)}: {exc.message}"
             return Settled(scope, exc)
 
     return run(core, "put", items, make, setting, total=len(items))

@@ -17,6 +17,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -263,8 +264,8 @@ def test_two_objects_with_one_name_are_refused_as_here(client: S3, tmp_path: Pat
 
 
 def test_workers_that_were_killed_while_idle_are_replaced(client: S3) -> None:
-    pool = client._pools.get(1)
     assert client.map(workers.doubled, KEYS[:1], processes=1) == [b"k/00" * 6]
+    pool = client._pools.get(1)
     for process in list(pool._processes.values()):
         process.kill()
         process.join()
@@ -314,7 +315,7 @@ def test_cancel_reaches_the_workers(moto_server: Server, shared_bucket: str, cre
     with S3(tmp_path, bucket=shared_bucket, endpoint_url=moto_server.endpoint_url, progress=stop) as s3:
         with pytest.raises(KeyboardInterrupt):
             s3.map(workers.slow, KEYS, processes=1)
-        assert not list(Path(s3._store.folder).glob("board-*"))
+        assert not list(Path(s3._store.folder).glob("work.*"))
 
 
 def test_processes_that_do_not_stop_are_ended(
@@ -322,23 +323,91 @@ def test_processes_that_do_not_stop_are_ended(
 ) -> None:
     monkeypatch.setattr(gather, "_FAREWELL", 0.2)
 
-    def stop(now: Snapshot) -> None:
-        if any(tmp_path.glob("*/work.*")) and pools and pools[0].get(1)._processes:  # type: ignore[attr-defined]
+    def stop(_: Snapshot) -> None:
+        if begun.exists():
             raise KeyboardInterrupt
 
-    pools: list[spread.Pools] = []
+    begun = tmp_path / "begun"
     with S3(tmp_path, bucket=shared_bucket, endpoint_url=moto_server.endpoint_url, progress=False) as s3:
         s3.info_many(KEYS[:1], processes=1)
         assert s3._pools is not None
-        pools.append(s3._pools)
-        running = list(s3._pools.get(1)._processes.values())  # type: ignore[attr-defined]
+        (pid,) = s3._pools.get(1)._processes  # type: ignore[attr-defined]
+        watched = select.poll()
+        fd = os.pidfd_open(pid)
+        watched.register(fd, select.POLLIN)
         s3._progress = stop
         with pytest.raises(KeyboardInterrupt):
-            s3.map(workers.endless, KEYS, processes=1)
-        for process in running:
-            process.join(10)
-        assert [process.is_alive() for process in running] == [False]
+            s3.map(workers.Endless(str(begun)), KEYS, processes=1)
+        assert watched.poll(10_000)
+        os.close(fd)
         assert not list(tmp_path.glob("*/work.*"))
+
+
+@pytest.fixture
+def far(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Executor:
+    """Dask's workers, as if they were on other machines: they do not see the client's folder."""
+    nowhere = {"folder": "/nowhere", "home": "/nowhere", "node": "another"}
+    monkeypatch.setattr(gather, "Order", lambda *fields: replace(order.Order(*fields), **nowhere))
+    executor: Executor = cluster.get_executor()
+    return executor
+
+
+def test_results_come_from_machines_that_share_no_folder(client: S3, far: Executor) -> None:
+    found = client.get_many(["large", *KEYS], executor=far)
+    assert [o.blob for o in found] == [bytes(1 << 20) + b"end", *[key.encode() * 3 for key in KEYS]]
+    assert Path(found[0].path).stat().st_size == (1 << 20) + 3
+    with pytest.raises(ObjectNotFound) as missing:
+        client.get_many(["none"], executor=far)
+    assert missing.value.failed[0].__notes__[0].startswith("on worker ")
+
+
+def test_a_worker_elsewhere_tells_meanwhile_how_far_it_is(
+    client: S3, far: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Snapshot] = []
+    monkeypatch.setattr(client, "_progress", seen.append)
+    client.map(workers.Notes(str(tmp_path / "calls")), iter(KEYS[:12]), executor=far)  # one chunk
+    assert any(0 < now.done < 12 for now in seen)
+    assert (seen[-1].done, seen[-1].total) == (12, 12)
+
+
+def test_cancel_reaches_a_worker_elsewhere(
+    client: S3, cluster: Any, far: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(now: Snapshot) -> None:
+        if now.done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "_progress", stop)
+    with pytest.raises(KeyboardInterrupt):
+        client.map(workers.Notes(str(tmp_path / "calls")), iter(KEYS), executor=far)  # one chunk
+    for address in cluster.nthreads():  # each has one thread
+        cluster.submit(os.getpid, workers=[address], pure=False).result()
+    assert 0 < (tmp_path / "calls").stat().st_size < len(KEYS)
+
+
+def test_a_folder_that_a_worker_does_not_see_is_no_place_for_downloads(
+    client: S3, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "Order", lambda *fields: replace(order.Order(*fields), shared="/nowhere/mark"))
+    with pytest.raises(Unfit, match="does not see the folder /nowhere of the other side"):
+        client.download(KEYS, tmp_path, executor=cluster.get_executor())
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_of_several_workers_that_is_not_fit_is_found_before_anything_is_done(
+    moto_server: Server, shared_bucket: str, cluster: Any, tmp_path: Path
+) -> None:
+    first = next(iter(cluster.nthreads()))
+    kept = cluster.run(workers.without_credentials, workers=[first])[first]
+    try:
+        with (
+            S3(tmp_path, bucket=shared_bucket, endpoint_url=moto_server.endpoint_url, region="eu-north-1") as s3,
+            pytest.raises(Unfit, match="has no credentials of its own"),
+        ):
+            s3.delete_many(KEYS, executor=cluster.get_executor())
+    finally:
+        cluster.run(workers.with_environment, kept, workers=[first])
 
 
 def test_an_executor_of_threads_will_do(client: S3) -> None:
@@ -402,10 +471,10 @@ class Cancels(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
         future: Future[Any] = Future()
-        if fn is worker.hello:
-            future.set_result("here")
-        else:
+        if fn is worker.work:
             future.cancel()
+        else:
+            future.set_result(fn(*args, **options))
         return future
 
 
@@ -452,7 +521,7 @@ def test_workers_go_with_a_program_that_is_killed_and_with_them_its_files(
     text = """
 if __name__ == "__main__":
     print(s3.map(workers.pid, ["k/00"], processes=1)[0], flush=True)
-    s3.map(workers.endless, ["k/00"], processes=1)
+    s3.map(workers.Endless("/dev/null"), ["k/00"], processes=1)
 """
     with program(tmp_path, moto_server, text) as running:
         assert running.stdout is not None
@@ -477,7 +546,7 @@ class Elsewhere(Executor):
     def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
         with self.patch.context() as patch, ThreadPoolExecutor(1) as pool:
             if self.what == "version":
-                patch.setattr(order, "PROTOCOL", "none of ours")
+                patch.setattr(order, "VERSION", "none of ours")
             else:
                 patch.delenv("AWS_ACCESS_KEY_ID")
                 patch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -487,12 +556,16 @@ class Elsewhere(Executor):
 
 
 @pytest.mark.parametrize(
-    ("what", "message"), [("version", "has s3nb .*none of ours, not"), ("credentials", "has no credentials of its own")]
+    ("what", "message"),
+    [
+        ("version", "a worker has s3nb none of ours, not"),
+        ("credentials", rf"worker .*:{os.getpid()} has no credentials of its own"),
+    ],
 )
 def test_a_worker_that_is_not_fit_is_named(
     client: S3, credentials: None, monkeypatch: pytest.MonkeyPatch, what: str, message: str
 ) -> None:
-    with pytest.raises(Unfit, match=f"{os.getpid()} {message}"):
+    with pytest.raises(Unfit, match=message):
         client.delete_many(KEYS, executor=Elsewhere(monkeypatch, what))
     assert client.exists(KEYS[0])
 
@@ -506,7 +579,7 @@ def test_credentials_do_not_travel(client: S3) -> None:
 def test_a_cancelled_operation_ends_as_cancelled(client: S3) -> None:
     class Never(Executor):
         def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
-            if fn is worker.hello:
+            if fn is not worker.work:
                 done: Any = ThreadPoolExecutor(1)
                 return done.submit(fn, *args)
             work._progress.cancel()

@@ -41,8 +41,15 @@ def deadly_seven(found: S3Object) -> str:
     return found.key
 
 
-def endless(found: S3Object) -> None:
-    threading.Event().wait(60)
+class Endless:
+    """Says that it has begun, and does not end."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __call__(self, _: S3Object) -> None:
+        with open(self.path, "a"):
+            threading.Event().wait(60)
 
 
 def slow(found: S3Object) -> int:
@@ -73,3 +80,27 @@ def deadly(found: S3Object) -> None:
 
 def pid(_: S3Object) -> int:
     return os.getpid()
+
+
+class Notes:
+    """Writes down every call, and takes its time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __call__(self, _: S3Object) -> None:
+        with open(self.path, "a") as file:
+            file.write("x")
+        time.sleep(0.2)  # work, as far as we care
+
+
+def without_credentials() -> dict[str, str]:
+    """Take them from this process; returns what it had."""
+    before = dict(os.environ)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    return before
+
+
+def with_environment(before: dict[str, str]) -> None:
+    os.environ.update(before)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 import platform
+import pydoc
 import secrets
 import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from typing import Any
 
@@ -178,10 +179,17 @@ class Spread:
                 raise S3Error(no_start()) from broken
 
     def _greet(self) -> None:
-        asked: dict[Future[str], str] = {}
+        if not self._own:
+            # a worker that cannot load what it is to call may end, and be started again, for ever: at first something that it has
+            self._ask(_versions, pydoc.locate, "s3nb.spread.order.VERSION")
+        self._ask(_refusal, hello, orders.VERSION, self._packed)
+
+    def _ask(self, judge: Callable[[Future[Any], str], BaseException | None], function: Any, *args: Any) -> None:
+        """Have each worker call something, and raise what speaks against those that answer."""
+        asked: dict[Future[Any], str] = {}
         try:
             for address, choice in (each_worker(self._executor) or {"": {}}).items():
-                asked[self._executor.submit(hello, orders.version(), self._packed, **choice)] = address
+                asked[self._executor.submit(function, *args, **choice)] = address
         except BrokenExecutor:
             raise
         except Exception as exc:
@@ -193,10 +201,9 @@ class Spread:
                 if not left or (done and time.monotonic() - since > _BUSY):
                     break
                 self._display.tick()
-            refusals = [_refusal(error, asked[f]) for f in done if (error := f.exception()) is not None]
+            refusals = [error for future in done if (error := judge(future, asked[future])) is not None]
         finally:
-            for future in asked:
-                future.cancel()
+            self._uncancelled(asked)
         if len(refusals) == 1:
             raise refusals[0]
         if refusals:
@@ -275,7 +282,7 @@ class Spread:
             chunk.executor = self._pools.alone() if self._own and chunk.alone else self._executor
             try:
                 chunk.future = chunk.executor.submit(
-                    work, orders.version(), self._packed, items, chunk.slot, chunk.number
+                    work, orders.VERSION, self._packed, items, chunk.slot, chunk.number
                 )
                 return
             except Exception as exc:
@@ -376,13 +383,18 @@ class Spread:
             return
         self._progress.cancel()
         self._board.stop()
-        running = [chunk for chunk in under_way if chunk.future is not None and not chunk.future.cancel()]
-        until = time.monotonic() + _FAREWELL
-        while running and time.monotonic() < until:
-            wait([chunk.future for chunk in running if chunk.future is not None], _TICK / 4)
-            running = [chunk for chunk in running if chunk.future is not None and not chunk.future.done()]
+        wait(self._uncancelled(chunk.future for chunk in under_way if chunk.future is not None), _FAREWELL)
+        running = [chunk for chunk in under_way if chunk.future is not None and not chunk.future.done()]
         for executor in {chunk.executor for chunk in running if chunk.executor is not None}:
             self._pools.kill(executor)
+
+    def _uncancelled(self, futures: Iterable[Future[Any]]) -> list[Future[Any]]:
+        """Cancel futures, and return those that go on.
+
+        Ours all do, looking at the board: if a process dies, its pool trips over those that were cancelled (CPython's
+        ``terminate_broken``).
+        """
+        return [future for future in futures if self._own or not future.cancel()]
 
 
 def _no_more(executor: Executor | None, error: BaseException) -> S3Error:
@@ -394,19 +406,30 @@ def _no_more(executor: Executor | None, error: BaseException) -> S3Error:
     return made
 
 
-def _refusal(error: BaseException, address: str) -> BaseException:
-    """Return what a worker's answer to `hello` means."""
-    if isinstance(error, (S3Error, BrokenExecutor, CancelledError)) or not isinstance(error, Exception):
+def _refusal(answer: Future[Any], address: str) -> BaseException | None:
+    """Return what speaks against a worker that was asked to do something."""
+    try:
+        error = answer.exception()
+    except CancelledError as exc:
+        error = exc
+    if error is None or isinstance(error, (S3Error, BrokenExecutor)) or not isinstance(error, Exception):
         return error
     where = f"worker {address}" if address else "a worker"
-    if type(error).__name__ in _LOST:
-        made = S3Error(f"{where} died when it was asked whether it can do the work: {type(error).__name__}: {error}")
+    if isinstance(error, CancelledError) or type(error).__name__ in _LOST:
+        made = S3Error(
+            f"{where} was lost when it was asked whether it can do the work: {type(error).__name__}: {error}"
+        )
     else:
-        chain: list[str] = []
-        seen: BaseException | None = error
-        while seen is not None:
-            chain.append(f"{type(seen).__name__}: {visible(str(seen), 300)}")
-            seen = seen.__cause__
-        made = Unfit(f"{where} cannot load s3nb, or not this one: {'; from '.join(chain)}")
+        made = Unfit(f"{where} cannot run s3nb: {type(error).__name__}: {visible(str(error), 300)}")
     made.__cause__ = error
     return made
+
+
+def _versions(answer: Future[Any], address: str) -> BaseException | None:
+    """The same, of one that was asked for its version."""
+    error = _refusal(answer, address)
+    if error is not None or answer.result() == orders.VERSION:
+        return error
+    where = f"worker {address}" if address else "a worker"
+    theirs = "another s3nb, or none" if answer.result() is None else f"s3nb {answer.result()}"
+    return Unfit(f"{where} has {theirs}, not {orders.VERSION}: install the same on all of them")

@@ -10,6 +10,7 @@ from typing import Any
 from s3nb.errors import S3Error
 
 PROTOCOL = 3  # of what travels; another one is another s3nb
+VERSION = f"{sys.modules['s3nb'].__version__}/{PROTOCOL}"  # what both sides must have in common
 TRIES = 3  # of a chunk whose worker died
 # keys of a chunk, at most: enough to keep a worker's connections busy, few enough that one lost is no loss
 _CHUNK = {"delete_many": 5000, "info_many": 500, "map": 100}
@@ -73,11 +74,6 @@ class Value:
     """What a user's function returned, pickled by itself: so that one that does not load spoils no other."""
 
     data: bytes
-
-
-def version() -> str:
-    """Return what both sides must have in common."""
-    return f"{sys.modules['s3nb'].__version__}/{PROTOCOL}"
 
 
 def python() -> str:

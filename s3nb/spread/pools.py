@@ -107,7 +107,7 @@ class Pools:
             if self._pools.get(count) is executor:
                 del self._pools[count]
         processes = list((getattr(executor, "_processes", None) or {}).values())  # as 3.14's kill_workers
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False)
         for process in processes:
             process.kill()
 

@@ -102,4 +102,4 @@ def each_worker(executor: Any) -> dict[str, dict[str, Any]]:
     """Return what makes ``submit`` choose each worker of an executor, by address; empty if they cannot be told apart."""
     if dask_client(executor) is None or getattr(executor, "_kwargs", {}).get("workers"):
         return {}
-    return {one: {"workers": [one], "allow_other_workers": False} for one in workers(executor)}
+    return {one: {"workers": [one], "allow_other_workers": False, "pure": False} for one in workers(executor)}

@@ -150,8 +150,8 @@ def _desk(version: str, packed: bytes) -> _Desk:
     if desk is None:
         desk = _mine.desk = _Desk()
     if desk.packed != packed:
-        if version != orders.version():
-            raise Unfit(f"worker {name()} has s3nb {orders.version()}, not {version}: install the same on all of them")
+        if version != orders.VERSION:
+            raise Unfit(f"worker {name()} has s3nb {orders.VERSION}, not {version}: install the same on all of them")
         order: Order = pickle.loads(packed)  # noqa: S301  # from whoever gives us work
         desk.packed = None
         _settle(desk, order)
