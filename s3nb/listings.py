@@ -8,13 +8,12 @@ from itertools import islice
 
 from s3nb.addressing import Addresses, Prefix
 from s3nb.core import Core
-from s3nb.errors import InvalidURL, ListError
+from s3nb.errors import InvalidURL
 from s3nb.model import S3Object
 from s3nb.transfer import listing
 from s3nb.transfer.listing import Skip
 from s3nb.uri import Location, is_s3, parse
-from s3nb.wire import Request
-from s3nb.wire.xml import ListedObject, parse_versions_page
+from s3nb.wire.xml import ListedObject
 
 _FEW = 200  # objects made at a time: of more, the collector of garbage would take a look at each
 _BEHIND = "/\U0010ffff"  # behind a folder's name: the last key that can be in it
@@ -58,7 +57,7 @@ def recursive(core: Core, prefix: Prefix, start_after: str = "", limit: int | No
 def first(core: Core, where: Location, limit: int) -> tuple[list[S3Object], bool]:
     """Return the first page of one level, of what begins with a key, and whether there is more. One request."""
     scope = core.scope("list")
-    page = core.wait(listing.page(scope, where.bucket, where.key, delimiter="/", page_size=limit), scope)
+    page = core.wait(listing.page(scope, where.bucket, where.key, delimiter="/", page_size=limit), scope).page()
     base = f"s3://{where.bucket}/{where.key[: where.key.rfind('/') + 1]}"
     prefix = Prefix(where.bucket, where.key, base)
     found = [_object(core, prefix, o) for o in page.objects]
@@ -113,31 +112,11 @@ def level(core: Core, prefix: Prefix, start_after: str = "") -> Iterator[S3Objec
                 yield _object(core, prefix, found)
 
 
-def versions(core: Core, prefix: Prefix) -> Iterator[S3Object]:
-    """Yield all versions and delete markers below a prefix, newest first within a key."""
-    key_marker: str | None = None
-    version_marker: str | None = None
-    while True:
-        query = [("encoding-type", "url"), ("prefix", prefix.key), ("versions", "")]
-        if key_marker is not None:
-            query.append(("key-marker", key_marker))
-        if version_marker:
-            query.append(("version-id-marker", version_marker))
-        scope = core.scope("list")
-        request = Request("ListObjectVersions", "GET", prefix.bucket, query=query)
-        page = core.wait(
-            scope.engine.request(scope, request, lambda r: parse_versions_page(r.body, prefix.bucket, prefix.key)),
-            scope,
-        )
-        # some servers put all markers of a page behind all its versions; for others this changes nothing
-        order = sorted(page.versions, key=lambda v: (v.key.encode(), not v.is_latest, -(v.last_modified or 0.0)))
-        for found in order:
+def versions(core: Core, prefix: Prefix, limit: int | None = None) -> Iterator[S3Object]:
+    """Yield all versions and delete markers below a prefix, newest first within a key; a long listing is fetched in parallel."""
+    for page in listing.Listing(core.scope("list"), prefix.bucket, prefix.key, limit=limit, versions=True).pages():
+        for found in page:
             yield _object(core, prefix, found)
-        if page.next_key is None:
-            return
-        if (page.next_key, page.next_version) == (key_marker, version_marker):
-            raise ListError(f"s3://{prefix.bucket}/: the listing of versions repeats its marker", bucket=prefix.bucket)
-        key_marker, version_marker = page.next_key, page.next_version
 
 
 def iterate(
@@ -159,7 +138,7 @@ def iterate(
     if limit is not None and limit < 0:
         raise ValueError(f"limit must not be negative, but is {limit!r}")
     if all_versions:
-        found = versions(core, prefix)
+        found = versions(core, prefix, None if match is not None else limit)
     elif deep and match is not None:
         found, match = matching(core, prefix, match, after), None
     elif deep:

@@ -545,6 +545,36 @@ class MemoryWire(Wire):
         )
         return 200, {"content-type": "application/xml"}, (head + "".join(lines) + "</ListBucketResult>").encode()
 
+    def _ListObjectVersions(self, request: Request, query: Any, *_: Any) -> tuple[int, dict[str, str], bytes]:
+        prefix, limit = query.get("prefix", ""), min(int(query.get("max-keys", "1000")), 1000)
+        after, version = query.get("key-marker", ""), query.get("version-id-marker", "")
+        kept = self.buckets[request.bucket]
+        rows = [
+            (key, held, held is kept[key][-1])
+            for key in sorted(kept, key=lambda k: k.encode("utf-8", "surrogatepass"))
+            if key.startswith(prefix) and (key.encode() > after.encode() or (version and key == after))
+            for held in reversed(kept[key])
+        ]
+        if version:
+            at = next((n for n, (key, held, _) in enumerate(rows) if (key, held.version_id) == (after, version)), -1)
+            rows = rows[at + 1 :]
+        more = len(rows) > limit
+        lines = [f"<Name>{escape(request.bucket)}</Name><Prefix>{quote_plus(prefix, safe='/')}</Prefix>"]
+        lines.append(f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>")
+        for key, held, latest in rows[:limit]:
+            tag = "DeleteMarker" if held.deleted else "Version"
+            facts = "" if held.deleted else f"<Size>{len(held.body)}</Size><ETag>&quot;{held.etag}&quot;</ETag>"
+            lines.append(
+                f"<{tag}><Key>{quote_plus(key, safe='/')}</Key><VersionId>{held.version_id}</VersionId>"
+                f"<IsLatest>{str(latest).lower()}</IsLatest><LastModified>2026-01-01T00:00:00.000Z</LastModified>{facts}</{tag}>"
+            )
+        if more:
+            key, held = rows[limit - 1][:2]
+            lines.append(f"<NextKeyMarker>{quote_plus(key, safe='/')}</NextKeyMarker>")
+            lines.append(f"<NextVersionIdMarker>{held.version_id}</NextVersionIdMarker>")
+        text = f"<ListVersionsResult>{''.join(lines)}</ListVersionsResult>"
+        return 200, {"content-type": "application/xml"}, text.encode()
+
     def _entries(self, bucket: str, prefix: str, delimiter: str, after: str) -> Iterator[tuple[str, Held | None]]:
         seen = ""
         for key in sorted(self.buckets[bucket], key=lambda k: k.encode("utf-8", "surrogatepass")):

@@ -43,7 +43,7 @@ FLOORS = [
         "transfer.source",
     ),
     ("transfer.attempt", "transfer.local"),
-    ("transfer.task", "transfer.uploads", "transfer.wanted", "transfer.placed"),
+    ("transfer.task", "transfer.uploads", "transfer.wanted", "transfer.placed", "transfer.pages"),
     ("transfer.fetch", "transfer.send"),
     ("transfer.audit",),
     ("transfer.head", "transfer.listing", "transfer.delete", "transfer.download", "transfer.upload"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import fnmatch
 import random
 import re
+import threading
 from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s3nb import S3
+from s3nb import S3, TransferConfig
 from s3nb.errors import ListError
 from s3nb.listings import skipper, translate
 from s3nb.testing import Fault, MemoryWire
@@ -20,6 +22,7 @@ from s3nb.transfer import listing
 from s3nb.transfer.keyspace import KeySpace
 from s3nb.wire import Headers, Reply, Request, xml
 
+from .conftest import Server
 from .test_xml import ETAG, a_page, a_row, written
 
 RANDOM = random.Random(7)
@@ -37,8 +40,9 @@ KEYS = {
 
 @pytest.fixture(autouse=True)
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 50 keys: a few thousand are many then."""
+    """Pages of 50 keys: a few thousand are many then. And they count as slow, however fast they come."""
     monkeypatch.setattr(listing, "PAGE", 50)
+    monkeypatch.setattr(listing, "_WAIT", -1e9)
 
 
 def in_order(keys: list[str]) -> list[str]:
@@ -233,6 +237,174 @@ def test_a_long_listing_on_real_servers(s3: S3, monkeypatch: pytest.MonkeyPatch)
     assert [o.key for o in s3.glob("*")] == [k for k in keys if "/" not in k]
 
 
+# -- how fast pages come, and are used ---------------------------------------------------------------
+
+
+class Clock:
+    """A time that passes by as much at each look."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.mark.parametrize("step", [0.0, 0.03], ids=["at once", "after 30 ms"])
+def test_only_a_listing_that_has_to_be_waited_for_is_cut(
+    step: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(listing, "PAGE", 50)
+    monkeypatch.setattr(listing, "monotonic", Clock(step))
+    wire, s3 = memory(tmp_path, KEYS["hashes"])
+    with s3:
+        assert [o.object_key for o in s3.iter_list()] == in_order(KEYS["hashes"])
+    cut = [r for r in wire.log if dict(r.query).get("start-after")]
+    assert bool(cut) is bool(step)
+    if not step:
+        assert wire.requests("ListObjectsV2") == 100  # and none more
+
+
+def test_the_next_page_is_on_its_way_while_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, s3 = memory(tmp_path, [f"{n:03}" for n in range(100)])
+    wire.gate = threading.Event()
+    second = threading.Event()
+
+    class Queue(SimpleQueue):  # type: ignore[type-arg]
+        def get(self, *arguments: object, **options: object) -> object:
+            wire.gate.set()  # type: ignore[union-attr]
+            return super().get(*arguments, **options)  # type: ignore[arg-type]
+
+    class Watched(Fault):
+        def strikes(self, request: Request) -> bool:
+            if len(wire.log) == 2:
+                second.set()
+            return False
+
+    def rows(raw: bytes) -> None:
+        assert second.wait(10)
+
+    wire.faults.append(Watched())
+    monkeypatch.setattr(listing, "SimpleQueue", Queue)
+    monkeypatch.setattr(xml, "_rows", rows)
+    with s3:
+        assert len(s3.list_recursive()) == 100
+
+
+class Changing(MemoryWire):
+    """A row of each sixth page cannot be read at first, and the bucket changes before it is asked for again."""
+
+    def _ListObjectsV2(self, request: Request, *arguments: object) -> tuple[int, dict[str, str], bytes]:
+        status, headers, body = super()._ListObjectsV2(request, *arguments)  # type: ignore[arg-type]
+        if self.requests() % 6 == 2:
+            body = body.replace(b"<LastModified>2026", b"<LastModified>soon", 1)
+            first = body[body.find(b"<Key>") + 5 : body.find(b"</Key>")].decode()
+            self.store("bucket", first + "+", b"")
+        return status, headers, body
+
+
+@pytest.mark.parametrize("wait", [-1e9, 1e9], ids=["cut", "one after the other"])
+def test_a_page_with_rows_that_cannot_be_read_is_asked_for_again(
+    wait: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_WAIT", wait)
+    wire = Changing({"bucket": dict.fromkeys(KEYS["numbers"], b"")})
+    with S3(tmp_path, s3root="s3://bucket", wire=wire, config=TransferConfig(backoff_base=0.001)) as s3:
+        found = [o.object_key for o in s3.iter_list()]
+    assert found == in_order(found)
+    assert not set(KEYS["numbers"]) - set(found)
+
+
+def test_a_page_with_rows_that_can_never_be_read_fails_the_listing(tmp_path: Path) -> None:
+    wire, s3 = memory(tmp_path, KEYS["numbers"])
+    bad = a_page(a_row("a"), a_row("b", size="x"), encoding=None)
+    wire.faults.append(Fault(body=bad, times=None))
+    with s3, pytest.raises(ListError, match="not a number"):
+        s3.list_recursive()
+
+
+# -- versions ------------------------------------------------------------------------------------
+
+
+class Skipping(MemoryWire):
+    """Leaves out the first version behind a key-marker that is no key, as moto does."""
+
+    def _ListObjectVersions(
+        self, request: Request, query: dict[str, str], *rest: object
+    ) -> tuple[int, dict[str, str], bytes]:
+        after = query.get("key-marker", "")
+        if after and "version-id-marker" not in query and after not in self.buckets[request.bucket]:
+            keys = [k for k in in_order([*self.buckets[request.bucket]]) if k > after]
+            if keys:
+                query = query | {
+                    "key-marker": keys[0],
+                    "version-id-marker": self.buckets[request.bucket][keys[0]][-1].version_id,
+                }
+        return super()._ListObjectVersions(request, query, *rest)
+
+
+class Inclusive(MemoryWire):
+    """Begins with all versions but the newest of a key-marker that is a key."""
+
+    def _ListObjectVersions(
+        self, request: Request, query: dict[str, str], *rest: object
+    ) -> tuple[int, dict[str, str], bytes]:
+        versions = self.buckets[request.bucket].get(query.get("key-marker", ""))
+        if versions and "version-id-marker" not in query:
+            query = query | {"version-id-marker": versions[-1].version_id}
+        return super()._ListObjectVersions(request, query, *rest)
+
+
+@pytest.mark.parametrize("kind", [MemoryWire, Skipping, Inclusive], ids=["as S3 does", "as moto does", "inclusive"])
+@pytest.mark.parametrize("page", [7, 50])
+def test_versions_are_listed_whole_and_in_order_however_they_are_cut(
+    page: int, kind: type[MemoryWire], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", page)
+    lucky = random.Random(5)
+    wire = kind(versioned=True)
+    for n, key in enumerate([*KEYS["hashes"][:300], *KEYS["folders of all sizes"][:600], "a", "\U0001f9ea"]):
+        for _ in range(60 if n == 40 else lucky.choice([1, 1, 1, 2, 5])):
+            wire.store("bucket", key, b"")
+    expected = [
+        (key, held.version_id)
+        for key in in_order([*wire.buckets["bucket"]])
+        for held in wire.buckets["bucket"][key][::-1]
+    ]
+    with S3(tmp_path, s3root="s3://bucket", wire=wire) as s3:
+        assert [(v.object_key, v.version_id) for v in s3.iter_list(versions=True)] == expected
+        asked = [dict(r.query) for r in wire.log]
+        cuts = sum("key-marker" in query and "version-id-marker" not in query for query in asked)
+        assert cuts == 1 if kind is Skipping else cuts > 10
+        assert len(asked) < 3 * len(expected) / page + 20
+        before = len(wire.log)
+        assert [v.version_id for v in s3.iter_list(versions=True, limit=5)] == [version for _, version in expected[:5]]
+        assert len(wire.log) == before + 1
+
+
+def test_versions_on_real_servers(s3: S3, server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 10)
+    client = server.boto3_client()
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    keys = in_order([f"d{n % 5}/{n * 7919 % 1000:03d}-ü +%{n}" for n in range(120)] + ["日本/1"])
+    for several in (keys, keys[::3], keys[::40] * 12):
+        s3.put_many((key, b"") for key in several)
+    s3.delete_many(keys[::7])
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    expected = {
+        (v["Key"], v["VersionId"]) for page in pages for v in page.get("Versions", []) + page.get("DeleteMarkers", [])
+    }
+    client.close()
+    found = list(s3.iter_list(versions=True))
+    assert [v.object_key for v in found] == sorted((v.object_key for v in found), key=str.encode)
+    assert len(found) == len(expected) == 121 + 41 + 48 + 18
+    assert {(v.object_key, v.version_id) for v in found} == expected
+    first = [v for n, v in enumerate(found) if not n or found[n - 1].object_key != v.object_key]
+    assert {v.object_key for v in first if not v.exists} == set(keys[::7])  # markers are the newest, and come first
+
+
 # -- where to cut ------------------------------------------------------------------------------
 
 
@@ -301,7 +473,7 @@ def test_a_page_reads_the_same_by_either_way(rows: list[str], between: str, enco
 
     fast = read()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(xml, "_rows", lambda body: (None, body))
+        patch.setattr(xml, "_rows", lambda raw: None)
         assert fast == read()
 
 
@@ -324,5 +496,8 @@ def test_one_row_that_is_different_sends_the_page_to_the_parser(column: str, tex
         return a_page(*["<Contents><Key>{key}</Key><LastModified>{modified}</LastModified><ETag>{etag}</ETag><Size>{size}</Size>"
                         "<StorageClass>{kind}</StorageClass></Contents>".format(**row) for row in rows])  # fmt: skip
 
-    assert xml._rows(page())[0] is not None
-    assert xml._rows(page(**{column: text}))[0] is None
+    def rows(body: bytes) -> xml.Rows | None:
+        return xml._rows(body[body.find(b"<Contents>") : body.rfind(b"</Contents>") + 11])
+
+    assert rows(page()) is not None
+    assert rows(page(**{column: text})) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +16,7 @@ from s3nb.fs.where import Spot, core_of, in_bucket, local, spot
 from s3nb.text import visible
 from s3nb.transfer import listing
 from s3nb.uri import Named, StrPath
-from s3nb.wire.xml import ListedObject, ListPage
+from s3nb.wire.xml import ListedObject
 
 # What is never listed by name: no file system has such names, and code that joins them to a local path would climb.
 # The objects are there for those who name them, and in `find`.
@@ -145,7 +145,7 @@ def _after(first: Entry | None, rest: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def entries_at(
-    core: Core, place: Spot, pages: Iterator[ListPage] | None = None, *, whole: bool = True
+    core: Core, place: Spot, pages: Iterator[Sequence[ListedObject]] | None = None, *, whole: bool = True
 ) -> Iterator[Entry]:
     """Yield the entries of a directory, by key.
 
@@ -178,22 +178,18 @@ def _entry(place: Spot, name: str, listed: ListedObject | None) -> Entry:
 
 
 def _listed(
-    core: Core, place: Spot, pages: Iterator[ListPage] | None, whole: bool
+    core: Core, place: Spot, pages: Iterator[Sequence[ListedObject]] | None, whole: bool
 ) -> Iterator[tuple[str, ListedObject | None]]:
     prefix = place.prefix
     at = len(prefix)
     empty = bool(place.key) and whole  # a bucket may be empty; what else is empty is not there
     if pages is None:
-        pages = listing.pages(core.scope("list"), place.bucket, prefix, delimiter="/")
+        pages = listing.begun(core.scope("list"), place.bucket, prefix, delimiter="/")
     for page in pages:
-        found: list[tuple[str, ListedObject | None]] = [(o.key, o) for o in page.objects]
-        if page.prefixes:
-            found += [(p, None) for p in page.prefixes]
-            # S3 counts both in one order, so merging within the page is merging over all
-            found.sort(key=lambda pair: pair[0].encode("utf-8", "surrogatepass"))
-        empty = empty and not found
-        for key, listed in found:
-            name = key[at:] if listed is not None else key[at:-1]
+        empty = False
+        for found in page:
+            listed = None if found.size < 0 else found
+            name = found.key[at:] if listed is not None else found.key[at:-1]
             if name not in _NO_NAMES:
                 yield name, listed
     if empty:

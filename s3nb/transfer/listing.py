@@ -1,6 +1,7 @@
 """Listing: validated, lazily, in order; what is long is cut into stretches of keys that are listed at the same time.
 
-Strategy: the first two pages come one after the other. Whoever wants more gets, ahead of what he has read, as many requests
+Strategy: the request for the next page is sent by the thread of the wire as a page arrives; its rows are read meanwhile, by who wants them.
+That is all, as long as pages come as fast as they are used. Whoever has to wait for them gets, ahead of what he has read, as many requests
 in flight as he has pages behind him: the rest of the key space is cut where keys are thought to be some pages apart
 (`s3nb.transfer.keyspace`), nearest first, and each stretch is listed by itself, page after page. Stretches stand in line, so the
 order is that of one listing, and no more pages are held than `_AHEAD`. What a page has beyond its stretch is given to the next ones.
@@ -8,20 +9,25 @@ order is that of one listing, and no more pages are held than `_AHEAD`. What a p
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import threading
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from operator import itemgetter, lt
+from itertools import pairwise
+from operator import le, lt
 from queue import Empty, SimpleQueue
-from typing import cast
+from time import monotonic
+from typing import NamedTuple, cast
 
 from s3nb.errors import ListError
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.keyspace import KeySpace
-from s3nb.wire import Reply, Request
-from s3nb.wire.xml import ListedObject, ListPage, Rows, parse_list_page
+from s3nb.transfer.pages import Page, Pages, Token, entries
+from s3nb.wire.xml import ListedObject, MalformedReply, Rows, Unread
+
+__all__ = ["Listing", "Skip", "begun", "entries", "objects", "page", "pages_ahead"]
 
 PAGE = 1000  # keys, S3's limit
 _AT_ONCE = 32  # requests in flight for one listing
@@ -29,62 +35,23 @@ _AHEAD = 96  # pages asked for or held, and not yet read: some 30 MiB
 _STRETCH = 4  # pages that a stretch should have
 _MARKS = 32  # pages over which the density of keys is taken
 _SAMPLES = 8  # keys of a page that are looked at
+_WAIT = 0.001  # seconds, and a quarter of the time that a page is used: who waits longer, again and again, has the listing cut
+_WAITS = 3  # pages
 _SLICE = 0.2  # seconds: a bare wait cannot be interrupted on Windows
 
 Skip = Callable[[str], str | None]
-Asker = Callable[[str | None, str], Future[ListPage]]
 
 
-def pages(
-    scope: Scope,
-    bucket: str,
-    prefix: str,
-    *,
-    delimiter: str = "",
-    start_after: str = "",
-    page_size: int = PAGE,
-) -> Iterator[ListPage]:
-    """Yield the pages of a listing, one after the other. One request each, sent one ahead.
-
-    A page counts only if it is a listing of this bucket and prefix and moves on; a shorter page than asked for is no end.
-
-    Raises
-    ------
-    ListError
-        What came is no such listing. (After tries, as a proxy's error page may pass.)
-    """
-    ask = _asker(scope, bucket, prefix, delimiter, page_size)
-    yield from _pages(scope, bucket, prefix, ask, ask(None, start_after))
+def begun(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "") -> Iterator[Sequence[ListedObject]]:
+    """Ask for the first page at once, and return the pages, as of `Listing`: for several listings under way together."""
+    listing = Listing(scope, bucket, prefix, delimiter=delimiter)
+    listing.begin()
+    return listing.pages()
 
 
-def begun(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "") -> Iterator[ListPage]:
-    """Ask for the first page at once, and return the pages, as `pages`: for several listings under way together."""
-    ask = _asker(scope, bucket, prefix, delimiter, PAGE)
-    return _pages(scope, bucket, prefix, ask, ask(None, ""))
-
-
-def _pages(scope: Scope, bucket: str, prefix: str, ask: Asker, future: Future[ListPage]) -> Iterator[ListPage]:
-    seen: set[int] = set()  # of the tokens, their hashes: one in a thousand keys
-    try:
-        while True:
-            page = _result(future)
-            if page.next_token is not None:
-                token = page.next_token
-                if hash(token) in seen:
-                    raise _repeats(bucket, prefix)
-                seen.add(hash(token))
-                future = ask(token, "")
-            yield page
-            if page.next_token is None:
-                return
-    finally:
-        if not future.done():
-            scope.cancel()
-
-
-def page(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "", page_size: int = PAGE) -> Future[ListPage]:
+def page(scope: Scope, bucket: str, prefix: str, *, delimiter: str = "", page_size: int = PAGE) -> Future[Unread]:
     """Ask for the first page of a listing, and for no other."""
-    return _asker(scope, bucket, prefix, delimiter, page_size)(None, "")
+    return Pages(scope, bucket, prefix, page_size, delimiter=delimiter).ask(None, "", whole=True)
 
 
 def objects(
@@ -98,7 +65,7 @@ def objects(
 ) -> Iterator[ListedObject]:
     """Yield all objects whose key starts with ``prefix``, by key, lazily.
 
-    One request per 1,000 keys; where many are read, some more (about a tenth), many at once.
+    One request per 1,000 keys, the next under way; where pages have to be waited for, some more (about a tenth), many at once.
 
     Parameters
     ----------
@@ -111,6 +78,11 @@ def objects(
         wanted.
     limit : int, optional
         No more than so many will be read: nothing is asked for beyond. Not with ``skip``.
+
+    Raises
+    ------
+    ListError
+        What came is no listing of this bucket and prefix, or does not move on. (After tries, as a proxy's error page may pass.)
     """
     for page in pages_ahead(scope, bucket, prefix, start_after=start_after, skip=skip, limit=limit):
         yield from page
@@ -132,24 +104,41 @@ def pages_ahead(
 class _Stretch:
     """The keys behind ``cursor``, up to and with ``until`` (None: to the end), and what has come of them."""
 
-    __slots__ = ("busy", "count", "cursor", "dropped", "first", "floor", "next", "over", "pages", "token", "until")
+    __slots__ = (
+        "busy", "count", "cursor", "dropped", "first", "floor", "follows", "next", "over", "pages", "partial", "reached", "stale",
+        "token", "until",
+    )  # fmt: skip
 
     def __init__(self, after: str, until: str | None) -> None:
         self.cursor = after  # the last key that is known; before the first page: where to begin
         self.until = until
         self.first = after
-        self.token: str | None = None
+        self.token: Token = None
+        self.reached = ""  # the last key of the page that the token is of
         self.pages: deque[Sequence[ListedObject]] = deque()
         self.count = 0
         self.busy = False  # a request of its own is in flight
+        self.follows = False  # the page that came last, and was not taken yet, has its next one in flight
+        self.partial = False  # there may be more versions of the cursor's key
+        self.stale = False  # what is in flight is not wanted
         self.over = False
         self.floor = ""  # of a server without order: what its tokens go on to is wanted only behind this
         self.dropped = False
         self.next: _Stretch | None = None
 
 
+class _Came(NamedTuple):
+    """What arrived: a page of a stretch, asked for by a token or a key; of none: what comes further on at the first level."""
+
+    stretch: _Stretch | None
+    token: Token
+    after: str  # the key behind which it should begin
+    future: Future[Page]
+    follows: bool  # the request for the next page is on its way
+
+
 class Listing:
-    """One listing under way. See `objects`; with a ``delimiter``, of one level: see `entries`."""
+    """One listing under way. See `objects`; with a ``delimiter``, of one level: see `entries`; of ``versions``: see `Pages`."""
 
     def __init__(
         self,
@@ -161,15 +150,17 @@ class Listing:
         limit: int | None = None,
         *,
         delimiter: str = "",
+        versions: bool = False,
     ) -> None:
+        size = PAGE if limit is None else max(1, min(PAGE, limit))
+        self._asked = Pages(scope, bucket, prefix, size, delimiter=delimiter, versions=versions)
         self._scope = scope
-        self._bucket = bucket
-        self._prefix = prefix
         self._skip = skip
         self._limit = limit
         self._level = bool(delimiter)
-        self._ask = _asker(scope, bucket, prefix, delimiter, PAGE if limit is None else max(1, min(PAGE, limit)))
-        self._came: SimpleQueue[tuple[_Stretch | None, str | None, str, Future[ListPage]]] = SimpleQueue()
+        self._versions = versions
+        self._came: SimpleQueue[_Came] = SimpleQueue()
+        self._lock = threading.Lock()  # of where stretches end, and which go on by themselves
         self._front = _Stretch(start_after, None)
         self._space = KeySpace(prefix)
         self._marks: deque[tuple[str, int]] = deque(maxlen=_MARKS)
@@ -178,14 +169,28 @@ class Listing:
         self._held = 0  # pages
         self._given = 0  # pages, and keys:
         self._keys = 0
-        self._probe = not delimiter  # one request, for what comes further on at the first level
+        self._may = 1  # pages ahead of the reader
+        self._waiting = False
+        self._since = monotonic()  # when the reader was last given something to do
+        self._waits: deque[float] = deque(
+            maxlen=_WAITS
+        )  # how long he has waited for the last pages, beyond what is usual
+        self._slow = False
+        self._probe = (
+            not delimiter
+        )  # one request, for what comes further on at the first level; or whether versions can be cut
+        self._proven = not versions
+        self._page: Sequence[ListedObject] = ()  # the one that is being used
         self._deep = False  # there are levels
         # S3 Express knows neither an order of keys nor start-after
         self._orderly = not bucket.endswith("--x-s3")
 
-    def pages(self) -> Iterator[Sequence[ListedObject]]:
-        """Yield objects page by page, none empty; as `Rows`, unless it is one level."""
+    def begin(self) -> None:
+        """Ask for the first page."""
         self._send(self._front)
+
+    def pages(self) -> Iterator[Sequence[ListedObject]]:
+        """Yield objects page by page, none empty; as `Rows`, unless it is one level, or versions."""
         try:
             while True:
                 front = self._front
@@ -194,6 +199,7 @@ class Listing:
                     self._held -= 1
                     self._given += 1
                     self._keys += len(page)
+                    self._page = page
                     self._marks.append((page[-1].key, self._keys))
                     self._dispatch()
                     yield page
@@ -214,7 +220,8 @@ class Listing:
 
     def _dispatch(self) -> None:
         """Send what there is room for: the next page of whatever stretch is nearest, or of a new one."""
-        while self._in_flight < _AT_ONCE and self._in_flight + self._held < self._ahead():
+        self._may = self._ahead()
+        while self._in_flight < _AT_ONCE and self._in_flight + self._held < self._may:
             stretch: _Stretch | None = self._front
             while stretch is not None and (stretch.busy or stretch.over):
                 stretch = stretch.next
@@ -233,11 +240,13 @@ class Listing:
 
     def _split(self) -> _Stretch | None:
         """Cut the nearest stretch that is long enough; return its second half."""
-        if not self._orderly or self._given < 2:
+        if not self._orderly or self._given < 2 or not self._slow:
             return None
-        if self._probe and self._deep:
+        if self._probe and (self._deep or self._versions):
             self._probe = False
             self._send_probe()
+        if not self._proven:
+            return None
         stretch: _Stretch | None = self._front
         while stretch is not None:
             if not stretch.over:
@@ -246,9 +255,11 @@ class Listing:
                 if step > 0 and self._space.cut(stretch.cursor, stretch.until, step + step // 2) is not None:
                     at = self._space.cut(stretch.cursor, stretch.until, step)
                     if at is not None:
-                        second = _Stretch(at, stretch.until)
-                        second.next, stretch.next, stretch.until = stretch.next, second, at
-                        return second
+                        with self._lock:
+                            if not stretch.follows:  # else it has come further than is known here
+                                second = _Stretch(at, stretch.until)
+                                second.next, stretch.next, stretch.until = stretch.next, second, at
+                                return second
             stretch = stretch.next
         return None
 
@@ -267,87 +278,200 @@ class Listing:
         return max(own, (position(last) - position(first)) * wanted // max(1, after - before))
 
     def _send(self, stretch: _Stretch) -> None:
+        token, stretch.token = stretch.token, None
+        if token is not None:
+            self._note(token)
         stretch.busy = True
         self._in_flight += 1
-        token, after = stretch.token, stretch.cursor
-        if token is not None:
-            if hash(token) in self._sent:
-                raise _repeats(self._bucket, self._prefix)
-            self._sent.add(hash(token))
-        future = self._ask(token, after)
-        future.add_done_callback(lambda done: self._came.put((stretch, token, after, done)))
+        self._request(stretch, token, stretch.cursor if token is None else stretch.reached)
+
+    def _note(self, token: Token) -> None:
+        if hash(token) in self._sent:
+            what = "markers" if self._versions else "continuation token"
+            bucket, prefix = self._asked.bucket, self._asked.prefix
+            raise ListError(
+                f"s3://{bucket}/{visible(prefix)}: the listing repeats its {what}", bucket=bucket, key=prefix
+            )
+        self._sent.add(hash(token))
+
+    def _request(self, stretch: _Stretch, token: Token, after: str) -> None:
+        future = self._asked.ask(token, after)
+        future.add_done_callback(lambda done: self._arrived(stretch, token, after, done))
 
     def _send_probe(self) -> None:
-        """Ask what there is on the first level, of which the pages so far may have shown little."""
+        """Ask what there is on the first level, of which the pages so far may have shown little. Of versions: see `_prove`."""
+        bucket, prefix = self._asked.bucket, self._asked.prefix
+        if self._versions:
+            pair = next(((a, b) for a, b in pairwise(self._page) if a.key + "!" < b.key), None)
+            if pair is None:
+                return
+            after, expected = pair[0].key + "!", pair[1]
+            asked = Pages(self._scope, bucket, prefix, 1, versions=True)
+        else:
+            after, expected = self._marks[-1][0], None
+            asked = Pages(self._scope, bucket, prefix, PAGE, delimiter="/")
         self._in_flight += 1
-        ask = _asker(self._scope, self._bucket, self._prefix, "/", PAGE)
-        future = ask(None, self._marks[-1][0])
-        future.add_done_callback(lambda done: self._came.put((None, None, "", done)))
+        future = asked.ask(None, after, whole=True)
+        future.add_done_callback(lambda done: self._came.put(_Came(None, expected, "", done, False)))
+
+    def _prove(self, expected: ListedObject, page: Page) -> None:
+        """Cut versions only if a listing from a key-marker that is no key begins with the next version. moto leaves that one out."""
+        found, _ = self._asked.read(page)
+        self._proven = bool(found) and (found[0].key, found[0].version_id) == (expected.key, expected.version_id)
 
     # -- what comes --------------------------------------------------------------------------
 
+    def _arrived(self, stretch: _Stretch, token: Token, after: str, future: Future[Page]) -> None:
+        """Send for the next page, and hand this one over. On the wire's thread, which is awake, while another would have to be woken."""
+        last = self._follow(stretch, future)
+        self._came.put(_Came(stretch, token, after, future, last is not None))  # before what follows can come
+        if last is not None:
+            self._request(stretch, future.result().next_token, last)
+
+    def _follow(self, stretch: _Stretch, future: Future[Page]) -> str | None:
+        """Return where a page ends, if the next one is sure to be wanted and there is room; None if that is for the reader to say."""
+        if self._limit is not None or self._skip is not None or future.exception() is not None:
+            return None
+        page = future.result()
+        ahead = self._in_flight + self._held - (self._waiting and stretch is self._front)
+        if page.next_token is None or stretch.dropped or ahead >= self._may:
+            return None
+        try:
+            last = page.last
+        except MalformedReply:
+            return None
+        with self._lock:
+            # one ahead of what the reader has taken
+            if stretch.follows or (stretch.until is not None and self._passes(last, stretch.until)):
+                return None
+            stretch.follows = True
+        return last
+
+    def _passes(self, last: str, until: str) -> bool:
+        """Say whether a page that ends with a key has all that there is up to another. That may have more versions."""
+        return last > until or (last == until and not self._versions)
+
     def _receive(self) -> None:
         """Take in a reply, waiting for one, and whatever else has come."""
-        waited: bool = False
+        began = monotonic()
+        self._waiting = True
         while True:
             try:
-                came = self._came.get(timeout=_SLICE) if not waited else self._came.get_nowait()
+                came = self._came.get(timeout=_SLICE)
+                break
             except Empty:
-                if waited:
-                    return
                 continue
-            waited = True
-            stretch, token, after, future = came
-            self._in_flight -= 1
-            page = future.result()
-            if stretch is None:  # the probe
-                self._space.learn(page.prefixes)
-                continue
-            stretch.busy = False
-            if not stretch.dropped:
-                self._take(stretch, page, after if token is None else "")
+        self._waiting = False
+        now = monotonic()
+        self._waits.append(now - began - (began - self._since) / 4)
+        self._slow = self._slow or (len(self._waits) > 1 and min(self._waits) > _WAIT)
+        self._since = now
+        while True:
+            self._accept(came)
+            try:
+                came = self._came.get_nowait()
+            except Empty:
+                return
 
-    def _take(self, stretch: _Stretch, page: ListPage, after: str) -> None:
-        found: Sequence[ListedObject] = page.objects
-        keys = page.objects.keys
-        if self._level:
-            found = level = entries(page)
+    def _accept(self, came: _Came) -> None:
+        stretch, token, after, future, follows = came
+        self._in_flight -= 1
+        page = future.result()
+        if stretch is None:
+            if token is not None:
+                self._prove(token, page)
+            else:
+                self._space.learn(cast(Unread, page).page().prefixes)
+            return
+        stretch.busy = follows
+        if follows:
+            self._in_flight += 1
+        if stretch.dropped or stretch.stale:
+            stretch.stale = False
+            stretch.follows = False
+            return
+        try:
+            found, keys = self._asked.read(page)
+        except MalformedReply:
+            # seldom, so wait for it; and what is in flight may not go on where this ends
+            stretch.stale = follows
+            self._in_flight += 1
+            page = _result(self._asked.ask(token, after, whole=True))
+            self._in_flight -= 1
+            found, keys = self._asked.read(page)
+        self._take(stretch, page.next_token, found, keys, after, by_key=token is None)
+        stretch.follows = stretch.stale
+        if follows and not (stretch.stale or stretch.dropped):
+            self._note(page.next_token)
+            if stretch.token == page.next_token:
+                stretch.token = None  # it is on its way
+
+    def _take(
+        self,
+        stretch: _Stretch,
+        token: Token,
+        found: Sequence[ListedObject],
+        keys: Sequence[str],
+        after: str,
+        *,
+        by_key: bool,
+    ) -> None:
+        if self._level and by_key:
             # a common prefix is named again when keys in it are behind start-after
-            while level and level[0].key <= after and after.startswith(level[0].key):
-                del level[0]
-            keys = [o.key for o in level]
-        if self._orderly and not (all(map(lt, keys, keys[1:])) and (not keys or keys[0] > after)):
-            self._one_after_the_other()
+            again = 0
+            while again < len(keys) and keys[again] <= after and after.startswith(keys[again]):
+                again += 1
+            found, keys = found[again:], keys[again:]
+        if self._orderly and keys:
+            order = le if self._versions else lt
+            if (
+                not all(map(order, keys, keys[1:]))
+                or keys[0] < after
+                or (by_key and keys[0] == after and not self._versions)
+            ):
+                self._one_after_the_other()
         if not self._orderly:
-            if stretch.dropped or (after and stretch.token is not None):
+            if stretch.dropped or (by_key and stretch.token is not None):
+                stretch.stale = stretch.busy
                 return  # a token has come from elsewhere, and goes on where this was to begin
-            if after:
+            if by_key:
                 stretch.floor = after  # start-after may not be known here
             if stretch.floor:
                 floor = stretch.floor
                 found = found.behind(floor) if isinstance(found, Rows) else [o for o in found if o.key > floor]
             self._keep(stretch, found)
-            stretch.token = page.next_token
-            stretch.over = page.next_token is None
+            stretch.token = token
+            stretch.over = token is None
             return
         if keys:
             self._space.learn(keys[:: max(1, len(keys) // _SAMPLES)])
             self._space.learn(keys[-1:])
-            self._deep = self._deep or "/" in keys[-1][len(self._prefix) :]
+            self._deep = self._deep or "/" in keys[-1][len(self._asked.prefix) :]
+        self._share(stretch, token, found, keys)
+
+    def _share(self, stretch: _Stretch, token: Token, found: Sequence[ListedObject], keys: Sequence[str]) -> None:
+        """Give a stretch its part of a page, and what is beyond it to those that have nothing yet."""
         last = keys[-1] if keys else ""
         taker: _Stretch | None = stretch
         while taker is not None:
             if not taker.over:
-                begin = bisect_right(keys, taker.cursor)
+                begin = (bisect_left if taker.partial else bisect_right)(keys, taker.cursor)
                 end = len(keys) if taker.until is None else bisect_right(keys, taker.until)
                 self._keep(taker, found if end - begin == len(keys) else found[begin:end])
-                if page.next_token is None or (taker.until is not None and last >= taker.until):
+                if begin < end:
+                    taker.partial = self._versions and taker is stretch
+                if token is None or (taker.until is not None and self._passes(last, taker.until)):
                     taker.over = True
-                elif not keys or last >= taker.cursor:
-                    taker.token = page.next_token  # nobody has come further
+                elif (not keys or last >= taker.cursor) and (taker is stretch or not self._versions):
+                    taker.token, taker.reached = token, last  # nobody has come further
                     self._leap(taker)
+            if taker is stretch and self._versions and token is not None:
+                # of the last key there may be more: the others get whole keys, and no token
+                whole = bisect_left(keys, last)
+                found, keys = found[:whole], keys[:whole]
+                last = keys[-1] if keys else ""
             taker = taker.next
-            if taker is None or taker.count or (page.next_token is not None and last <= taker.cursor):
+            if taker is None or taker.count or (token is not None and last <= taker.cursor):
                 return  # this page says nothing of the next stretch, or nothing new
 
     def _keep(self, stretch: _Stretch, found: Sequence[ListedObject]) -> None:
@@ -370,6 +494,7 @@ class Listing:
     def _one_after_the_other(self) -> None:
         """Give up on cutting: this server keeps no order, or does not know start-after. What was read is right all the same."""
         self._orderly = False
+        self._sent.clear()  # what is dropped may have had the tokens that come now
         stretch: _Stretch = self._front
         while stretch.over and stretch.next is not None:
             stretch = stretch.next
@@ -380,45 +505,10 @@ class Listing:
             rest = rest.next
 
 
-def entries(page: ListPage) -> list[ListedObject]:
-    """Return the objects and common prefixes of a page in one order: a prefix is an entry of size -1."""
-    found = [*page.objects, *(ListedObject(prefix, -1) for prefix in page.prefixes)]
-    if page.prefixes and page.objects:
-        found.sort(key=itemgetter(0))
-    return found
-
-
-def _asker(scope: Scope, bucket: str, prefix: str, delimiter: str, page_size: int) -> Asker:
-    base = [("encoding-type", "url"), ("list-type", "2"), ("max-keys", str(page_size)), ("prefix", prefix)]
-    if delimiter:
-        base.append(("delimiter", delimiter))
-
-    def ask(token: str | None, start_after: str) -> Future[ListPage]:
-        query = list(base)
-        if token is not None:
-            query.append(("continuation-token", token))
-        elif start_after:
-            query.append(("start-after", start_after))
-        request = Request("ListObjectsV2", "GET", bucket, query=query)
-
-        def parse(reply: Reply) -> ListPage:
-            return parse_list_page(reply.body, bucket, prefix)
-
-        return scope.engine.request(scope, request, parse)
-
-    return ask
-
-
-def _result(future: Future[ListPage]) -> ListPage:
+def _result(future: Future[Page]) -> Page:
     while True:
         try:
             return future.result(_SLICE)
         except TimeoutError:
             if future.done():
                 raise
-
-
-def _repeats(bucket: str, prefix: str) -> ListError:
-    return ListError(
-        f"s3://{bucket}/{visible(prefix)}: the listing repeats its continuation token", bucket=bucket, key=prefix
-    )

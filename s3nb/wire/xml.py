@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import compress, repeat
 from typing import NamedTuple, overload
@@ -124,6 +125,16 @@ class VersionsPage(NamedTuple):
     prefixes: list[str]
     next_key: str | None
     next_version: str | None
+
+    @property
+    def next_token(self) -> tuple[str, str | None] | None:
+        """Both markers."""
+        return None if self.next_key is None else (self.next_key, self.next_version)
+
+    @property
+    def last(self) -> str:
+        """The greatest key."""
+        return max([v.key for v in self.versions], default="")
 
 
 class ErrorDocument(NamedTuple):
@@ -311,22 +322,18 @@ _FIELDS = _ROW.groups + 1  # of `split`: what stands before a row, and its group
 _QUOTES = ("&quot;", "&#34;", '"', "")
 
 
-def _rows(body: bytes) -> tuple[Rows | None, bytes]:
-    """Take the objects out of a page whose rows are all of the usual form; return them, keys as they stand, and what is left.
+def _rows(raw: bytes) -> Rows | None:
+    """Read rows that are all of the usual form, keys as they stand; None if they are not.
 
-    Strategy: a regular expression cuts the page into columns, and a column is looked at as a whole, as one text: nothing is done
+    Strategy: a regular expression cuts them into columns, and a column is looked at as a whole, as one text: nothing is done
     a key that could be done a page. It takes all or nothing: one row that is different, anything between two, or text
-    that XML may read as another, and the whole page goes to the parser of XML. So does, always, what is left of the page.
+    that XML may read as another, and the whole page goes to the parser of XML.
     """
-    begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + 11
-    rest = body[:begin] + body[end:]
-    if begin == -1 or end <= begin or b"<!" in rest or b"<Contents" in rest:  # a comment may go around rows
-        return None, body
     try:
-        text = body[begin:end].decode()
+        text = raw.decode()
         fields = _ROW.split(text)
         if any(fields[::_FIELDS]) or "]" in text:  # "]]>" has no place in text
-            return None, body
+            return None
         keys, stamps, quoted, digits, kinds = (fields[n::_FIELDS] for n in range(1, _FIELDS))
         quote = next(quote for quote in _QUOTES if quoted[0].startswith(quote))
         etags = _between(quoted, quote)
@@ -341,11 +348,10 @@ def _rows(body: bytes) -> tuple[Rows | None, bytes]:
             # what `fromisoformat` would take for a time, too: any character for the T, and no zone
             or not (text := "".join(stamps)).count("T") == text.count("Z") == len(stamps)
         ):
-            return None, body
-        rows = Rows(keys, [*map(int, digits)], [*etags], [*map(datetime.fromisoformat, stamps)], kinds)
+            return None
+        return Rows(keys, [*map(int, digits)], [*etags], [*map(datetime.fromisoformat, stamps)], kinds)
     except ValueError:  # no UTF-8, no time
-        return None, body
-    return rows, rest
+        return None
 
 
 def _between(quoted: list[str], quote: str) -> list[str] | None:
@@ -364,6 +370,78 @@ def _says_what_it_says(text: str) -> bool:
     return ">" not in text and "\r" not in text and xml_can_carry(text)
 
 
+class Unread:
+    """A page of ListObjectsV2 of which all is read but its rows, if they look as usual.
+
+    Attributes
+    ----------
+    next_token : str or None
+        Of the next page.
+    """
+
+    __slots__ = ("_body", "_bucket", "_decode", "_page", "_prefix", "_prefixes", "_rows", "next_token")
+
+    def __init__(self, body: bytes, bucket: str, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._body = body
+        self._page: ListPage | None = None
+        begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + 11
+        rest = body[:begin] + body[end:]
+        if begin == -1 or end <= begin or b"<!" in rest or b"<Contents" in rest:  # a comment may go around rows
+            self._page = _parse_list_page(body, bucket, prefix)
+            self.next_token = self._page.next_token
+        else:
+            self._rows = (begin, end)
+            root, self._decode = _list_root(rest, bucket, prefix)
+            self._prefixes = [*_prefixes(root, prefix, self._decode)]
+            self.next_token = _token(root)
+
+    @property
+    def last(self) -> str:
+        """The last key or common prefix."""
+        if self._page is None:
+            body = self._body
+            begin, end = self._rows
+            text = body[body.rfind(b"<Key>", begin, end) + 5 : body.rfind(b"</Key>", begin, end)]
+            if b"<" not in text and b"&" not in text:
+                with suppress(ValueError):
+                    return max(self._decode(text.decode()), self._prefixes[-1] if self._prefixes else "")
+        page = self.page()
+        return max([*page.objects.keys[-1:], *page.prefixes[-1:]], default="")
+
+    def page(self) -> ListPage:
+        """Read the rows, once.
+
+        Raises
+        ------
+        MalformedReply
+            They are none, or have keys outside the prefix.
+        """
+        if self._page is None:
+            rows = _rows(self._body[slice(*self._rows)])
+            if rows is None:
+                self._page = _parse_list_page(self._body, self._bucket, self._prefix)
+            else:
+                if self._decode is not _as_is:
+                    rows.keys = _unquote_all(rows.keys)
+                _check_keys(rows.keys, self._prefix)
+                self._page = ListPage(rows, self._prefixes, self.next_token)
+            self._body = b""
+        return self._page
+
+
+def peek_list_page(body: bytes, bucket: str, prefix: str) -> Unread:
+    """Read a page of ListObjectsV2, asked for with ``encoding-type=url``, but for its rows: 0.03 µs a key.
+
+    Raises
+    ------
+    MalformedReply
+        No listing; of another bucket or prefix; a page that goes on without saying where.
+    """
+    return Unread(body, bucket, prefix)
+
+
 def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
     """Read one page of ListObjectsV2, asked for with ``encoding-type=url``. Takes about 0.7 µs a key in the usual form, else 5.
 
@@ -372,34 +450,41 @@ def parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
     MalformedReply
         No listing; of another bucket or prefix; keys outside the prefix; a page that goes on without saying where.
     """
-    rows, body = _rows(body)
+    return Unread(body, bucket, prefix).page()
+
+
+def _parse_list_page(body: bytes, bucket: str, prefix: str) -> ListPage:
+    root, decode = _list_root(body, bucket, prefix)
+    rows = Rows([], [], [], [], [])
+    for element in root.iterfind("Contents"):
+        get = {e.tag: e.text for e in element}.get
+        rows.keys.append(_key(get("Key"), prefix, decode))
+        rows.sizes.append(_number(get("Size")))
+        rows.etags.append(_unquoted(get("ETag")))
+        rows.stamps.append(_stamp(get("LastModified")))
+        rows.kinds.append(get("StorageClass"))
+    return ListPage(rows, [*_prefixes(root, prefix, decode)], _token(root))
+
+
+def _list_root(body: bytes, bucket: str, prefix: str) -> tuple[ElementTree.Element, Callable[[str], str]]:
     root = _root(body, "ListBucketResult")
     decode = _decoder(root)
     _check_echo(root, bucket, prefix, decode)
-    if rows is None:
-        rows = Rows([], [], [], [], [])
-    else:
-        if decode is not _as_is:
-            rows.keys = _unquote_all(rows.keys)
-        _check_keys(rows.keys, prefix)
-    prefixes: list[str] = []
-    for element in root:
-        tag = element.tag
-        if tag == "Contents":
-            get = {e.tag: e.text for e in element}.get
-            rows.keys.append(_key(get("Key"), prefix, decode))
-            rows.sizes.append(_number(get("Size")))
-            rows.etags.append(_unquoted(get("ETag")))
-            rows.stamps.append(_stamp(get("LastModified")))
-            rows.kinds.append(get("StorageClass"))
-        elif tag == "CommonPrefixes":
-            prefixes += [_key(e.text, prefix, decode) for e in element if e.tag == "Prefix"]
-    token = None
-    if _truncated(root):
-        token = root.findtext("NextContinuationToken")
-        if not token:
-            raise MalformedReply("the listing goes on, but does not say where")
-    return ListPage(rows, prefixes, token)
+    return root, decode
+
+
+def _prefixes(root: ElementTree.Element, prefix: str, decode: Callable[[str], str]) -> Iterator[str]:
+    for element in root.iterfind("CommonPrefixes"):
+        yield from [_key(e.text, prefix, decode) for e in element if e.tag == "Prefix"]
+
+
+def _token(root: ElementTree.Element) -> str | None:
+    if not _truncated(root):
+        return None
+    token = root.findtext("NextContinuationToken")
+    if not token:
+        raise MalformedReply("the listing goes on, but does not say where")
+    return token
 
 
 def _unquote_all(keys: list[str]) -> list[str]:
@@ -435,7 +520,7 @@ def parse_versions_page(body: bytes, bucket: str, prefix: str) -> VersionsPage:
     decode = _decoder(root)
     _check_echo(root, bucket, prefix, decode)
     versions: list[ListedObject] = []
-    prefixes: list[str] = []
+    prefixes = [*_prefixes(root, prefix, decode)]
     for element in root:
         if element.tag in ("Version", "DeleteMarker"):
             get = {e.tag: e.text for e in element}.get
@@ -452,8 +537,6 @@ def parse_versions_page(body: bytes, bucket: str, prefix: str) -> VersionsPage:
                     marker,
                 )
             )
-        elif element.tag == "CommonPrefixes":
-            prefixes += [_key(e.text, prefix, decode) for e in element if e.tag == "Prefix"]
     if not _truncated(root):
         return VersionsPage(versions, prefixes, None, None)
     next_key = _marker(root, "NextKeyMarker")
