@@ -451,7 +451,7 @@ class S3Reader(BinaryFile):
         self._check()
         if self._remade is None:
             raise TypeError(
-                "this file does not pickle: its client has session= or wire=; give profile= or endpoint_url="
+                "cannot pickle a file whose client has session= or wire=: give profile= or endpoint_url= instead"
             )
         function, arguments = self._remade
         return function, (*arguments, self.etag, self.version_id, self.size, self._pos)
