@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import csv
 import gzip
+import io
 import json
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from s3nb import (
     S3GetObject,
     S3Object,
     S3Path,
+    S3PutObject,
     Snapshot,
     TransferConfig,
     isdir,
@@ -131,11 +135,34 @@ def which_file_a_mode_gives(url: str, path: S3Path, mode: str) -> None:
     assert_type([file.read() for file in open_many([url], "r")], list[str])
 
 
+def names_and_data(s3: S3, path: S3Path, found: list[S3Object], row: tuple[str, Path]) -> None:
+    s3.get_many([path, "key", S3GetObject("key", 0, 100), *found])
+    s3.get_many(found)
+    s3.put(path, b"bytes")
+    for data in (io.BytesIO(b"x"), Path("file"), memoryview(b"x"), array.array("i", [1]), "text"):
+        s3.put("key", data)
+    with Path("file").open("rb") as local, open(path, "rb") as remote, gzip.GzipFile("x.gz") as packed:
+        for file in (local, remote, packed):
+            s3.put("key", file)
+    s3.put_many([("a", b"1"), ("b", "2"), S3PutObject("c", value=b"3")])
+    s3.put_many({"a": b"1"})
+    s3.put_files([row])
+    s3.put_files({"a": Path("file")})
+    s3.copy_many([(path, "b"), ("c", found[0])])
+    s3.delete_many(obj for obj in s3.iter_list("logs"))
+    s3.sync(Path("folder"), path)
+
+
 def mistakes(url: str) -> None:
     """What a checker finds (an ignore that ignores nothing is an error, too)."""
     open(url, "wb").pread(0, 1)  # type: ignore[attr-defined]
     open(url, "rb", metadat={})  # type: ignore[call-overload]
     open(3.5)  # type: ignore[call-overload]
+    with S3() as s3:
+        s3.get(3)  # type: ignore[arg-type]
+        s3.get_many([b"key"])  # type: ignore[list-item]
+        s3.put("key", {"a": 1})  # type: ignore[arg-type]
+        s3.put("key", sys.stdin)  # type: ignore[arg-type]
 
 
 def main() -> None:

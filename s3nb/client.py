@@ -31,10 +31,10 @@ from s3nb.transfer.download import GetTask
 from s3nb.transfer.head import HeadTask
 from s3nb.transfer.local import Store, sync_folder
 from s3nb.transfer.placed import Placed, Stored
-from s3nb.transfer.source import FileSource, Source, source_of
+from s3nb.transfer.source import Data, FileSource, Source, source_of
 from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
-from s3nb.uri import Named, check_bucket, collisions, is_s3, parse
+from s3nb.uri import Key, Named, StrPath, check_bucket, collisions, is_s3, parse
 from s3nb.wire import Request, Wire
 from s3nb.wire.aws import Account
 from s3nb.wire.xml import parse_buckets
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from s3nb.preview import Preview
     from s3nb.spread import Pools
 
+Directory = str | Named | S3Object  # a prefix, taken as a directory
 Progress = bool | str | Callable[[Snapshot], object] | None
 _PLAIN = (("Content-Type", "binary/octet-stream"),)  # headers of what is put without others
 
@@ -242,7 +243,12 @@ class S3:
     # -- reading --------------------------------------------------------------------------
 
     def get(
-        self, key: Any = None, return_missing: bool = False, return_info: bool = True, *, version_id: str | None = None
+        self,
+        key: Key | None = None,
+        return_missing: bool = False,
+        return_info: bool = True,
+        *,
+        version_id: str | None = None,
     ) -> S3Object:
         """Get one object. One request; several, in parallel, from 16 MiB on.
 
@@ -270,7 +276,7 @@ class S3:
 
     def get_many(
         self,
-        keys: Iterable[Any],
+        keys: Iterable[Key],
         return_missing: bool = False,
         return_info: bool = True,
         *,
@@ -314,7 +320,7 @@ class S3:
         )
 
     def iter_get(
-        self, keys: Iterable[Any], return_missing: bool = False, return_info: bool = True, *, ordered: bool = True
+        self, keys: Iterable[Key], return_missing: bool = False, return_info: bool = True, *, ordered: bool = True
     ) -> Iterator[S3Object]:
         """Get many objects, lazily: yields each as it is needed, in bounded memory whatever the number of keys.
 
@@ -362,7 +368,7 @@ class S3:
 
     def get_recursive(
         self,
-        keys: Iterable[Any],
+        keys: Iterable[Directory | None],
         return_info: bool = False,
         *,
         processes: int | bool | None = None,
@@ -397,7 +403,7 @@ class S3:
         return self.get_recursive([None], return_info)
 
     def submit_get(
-        self, key: Any = None, *, return_missing: bool = False, version_id: str | None = None
+        self, key: Key | None = None, *, return_missing: bool = False, version_id: str | None = None
     ) -> Future[S3Object]:
         """Start to get one object; returns at once. ``cancel()`` stops it."""
         core = self._alive()
@@ -406,7 +412,7 @@ class S3:
 
     def download(
         self,
-        keys: Iterable[Any],
+        keys: Iterable[Key],
         to: str | os.PathLike[str],
         *,
         recursive: bool = False,
@@ -481,7 +487,7 @@ class S3:
     def map(
         self,
         function: Callable[[S3Object], Any],
-        keys: Iterable[Any],
+        keys: Iterable[Key],
         *,
         processes: int | bool | None = None,
         executor: Executor | None = None,
@@ -585,7 +591,7 @@ class S3:
             return str.__str__(key)
         return key if isinstance(key, Wanted) else self._at.wanted(key, info=info, missing_ok=missing_ok)
 
-    def download_to(self, key: Any, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
+    def download_to(self, key: Key, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
         """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one or ends in a slash.
 
         The file appears whole or not at all; one that is there is replaced then (its mode stays, a link is not followed).
@@ -600,7 +606,7 @@ class S3:
 
     # -- asking -----------------------------------------------------------------------------
 
-    def info(self, key: Any = None, return_missing: bool = False, *, version_id: str | None = None) -> S3Object:
+    def info(self, key: Key | None = None, return_missing: bool = False, *, version_id: str | None = None) -> S3Object:
         """Ask about one object: size, type, metadata, ... One HEAD."""
         core = self._alive()
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
@@ -608,7 +614,12 @@ class S3:
         return found
 
     def preview(
-        self, key: Any = None, *, limit: int | None = None, rows: int | None = None, version_id: str | None = None
+        self,
+        key: Key | None = None,
+        *,
+        limit: int | None = None,
+        rows: int | None = None,
+        version_id: str | None = None,
     ) -> Preview:
         """Look into an object without fetching it: its first bytes decoded, and all that S3 says of it.
 
@@ -646,7 +657,7 @@ class S3:
 
     def info_many(
         self,
-        keys: Iterable[Any],
+        keys: Iterable[Key],
         return_missing: bool = False,
         *,
         processes: int | bool | None = None,
@@ -665,7 +676,7 @@ class S3:
 
         return many.run(self._alive(), "info", each(keys), make, self._progress, total=_count(keys))
 
-    def exists(self, key: Any = None, *, version_id: str | None = None) -> bool:
+    def exists(self, key: Key | None = None, *, version_id: str | None = None) -> bool:
         """Say whether there is an object. One HEAD. Raises `AccessDenied` where S3 does not say."""
         return self.info(key, return_missing=True, version_id=version_id).exists
 
@@ -701,7 +712,7 @@ class S3:
         url = prefix if self._at.root is None else f"{self._at.root}/{prefix.lstrip('/')}"
         return listings.first(core, parse(url), limit)
 
-    def list_paths(self, keys: Iterable[Any] | None = None) -> Results:
+    def list_paths(self, keys: Iterable[Directory | None] | None = None) -> Results:
         """List one level below each prefix: objects, and prefixes (``exists == False``), by URL.
 
         Parameters
@@ -713,7 +724,7 @@ class S3:
         prefixes = [self._at.prefix(key, slash=True) for key in ([None] if keys is None else each(keys))]
         return Results((found for prefix in prefixes for found in listings.level(core, prefix)), verb="list")
 
-    def list_recursive(self, keys: Iterable[Any] | None = None) -> Results:
+    def list_recursive(self, keys: Iterable[Directory | None] | None = None) -> Results:
         """List all objects below each prefix, by key. One request per 1,000."""
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in ([None] if keys is None else each(keys))]
@@ -721,7 +732,7 @@ class S3:
 
     def iter_list(
         self,
-        prefix: Any = None,
+        prefix: Directory | None = None,
         *,
         recursive: bool = True,
         match: str | None = None,
@@ -764,8 +775,8 @@ class S3:
 
     def put(
         self,
-        key: Any,
-        obj: Any,
+        key: Key,
+        obj: Data,
         overwrite: bool = True,
         content_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -800,7 +811,7 @@ class S3:
         task = PutTask(core.scope("put", 1), place, source_of(obj))
         return PutResult(core.run(task, self._progress))
 
-    def submit_put(self, key: Any, obj: Any, **options: Any) -> Future[Stored]:
+    def submit_put(self, key: Key, obj: Data, **options: Any) -> Future[Stored]:
         """Start to put one object; returns at once. Options as for `put`. ``cancel()`` stops it."""
         core = self._alive()
         settings = {"overwrite": True, "content_type": None, "metadata": None, "encryption": None, "headers": None}
@@ -812,7 +823,7 @@ class S3:
 
     def put_many(
         self,
-        key_objs: Iterable[Any] | Mapping[str, Any],
+        key_objs: Iterable[tuple[Key, Data] | S3PutObject] | Mapping[str, Data],
         overwrite: bool = True,
         *,
         processes: int | bool | None = None,
@@ -839,7 +850,7 @@ class S3:
 
     def put_files(
         self,
-        key_paths: Iterable[Any] | Mapping[str, Any],
+        key_paths: Iterable[tuple[Key, StrPath] | S3PutObject] | Mapping[str, StrPath],
         overwrite: bool = True,
         *,
         resume: bool = False,
@@ -869,8 +880,8 @@ class S3:
 
     def sync(
         self,
-        source: Any,
-        target: Any,
+        source: StrPath,
+        target: StrPath,
         *,
         delete: bool = False,
         checksum: bool = False,
@@ -923,7 +934,7 @@ class S3:
         run = Sync(core, sides[0], sides[1], self._store, checksum=checksum, choose=choose, encryption=self._encryption)
         return run.run(self._progress, delete=delete, dry_run=dry_run)
 
-    def abort_incomplete(self, prefix: Any = None, *, older_than: float = 24 * 3600.0) -> list[str]:
+    def abort_incomplete(self, prefix: Directory | None = None, *, older_than: float = 24 * 3600.0) -> list[str]:
         """Abort uploads in parts that were begun and not ended, below a prefix.
 
         Parameters
@@ -1050,7 +1061,7 @@ class S3:
 
     # -- deleting, copying --------------------------------------------------------------------
 
-    def delete(self, key: Any = None, *, version_id: str | None = None) -> None:
+    def delete(self, key: Key | None = None, *, version_id: str | None = None) -> None:
         """Delete one object (in a versioned bucket: put a delete marker), or one version for good.
 
         A key that is not there is no error: S3 does not tell.
@@ -1066,7 +1077,7 @@ class S3:
             raise outcome[0]
 
     def delete_many(
-        self, keys: Iterable[Any], *, processes: int | bool | None = None, executor: Executor | None = None
+        self, keys: Iterable[Key], *, processes: int | bool | None = None, executor: Executor | None = None
     ) -> Results:
         """Delete many objects, a thousand a request. Returns their URLs in order. Shared as in `get_many`.
 
@@ -1085,7 +1096,7 @@ class S3:
         return many.delete(core, doomed, self._progress)
 
     def delete_recursive(
-        self, keys: Iterable[Any], *, processes: int | bool | None = None, executor: Executor | None = None
+        self, keys: Iterable[Directory | None], *, processes: int | bool | None = None, executor: Executor | None = None
     ) -> Results:
         """Delete all objects below the given prefixes, each taken as a directory. Listed here, shared as in `get_many`.
 
@@ -1104,8 +1115,8 @@ class S3:
 
     def copy(
         self,
-        source: Any,
-        target: Any,
+        source: Key,
+        target: Key,
         *,
         source_version_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -1124,7 +1135,7 @@ class S3:
         return PutResult(core.run(task, self._progress))
 
     def copy_many(
-        self, pairs: Iterable[tuple[Any, Any]], *, processes: int | bool | None = None, executor: Executor | None = None
+        self, pairs: Iterable[tuple[Key, Key]], *, processes: int | bool | None = None, executor: Executor | None = None
     ) -> Results:
         """Copy many objects within S3; ``(source, target)`` as for `copy`. Returns `PutResult` in order. Shared as in `get_many`."""
         shared = self._shared("copy_many", "copy", pairs, {}, processes, executor, ready=self._sendable_pair)
@@ -1136,7 +1147,7 @@ class S3:
         )
         return results
 
-    def move(self, source: Any, target: Any) -> PutResult:
+    def move(self, source: Key, target: Key) -> PutResult:
         """Copy one object, and delete the source when the copy is there."""
         if self._any_url(source)[:2] == self._any_url(target)[:2]:
             raise InvalidURL(
@@ -1184,7 +1195,7 @@ class S3:
         return wanted.bucket, wanted.key, wanted.url
 
     def presign(
-        self, key: Any = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None
+        self, key: Key | None = None, *, expires: int = 900, method: str = "GET", version_id: str | None = None
     ) -> PresignedURL:
         """Return a URL that lets its bearer make one request without credentials. No request is made.
 

@@ -12,7 +12,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from s3nb.errors import InvalidURL, UnsafeKey
 from s3nb.text import visible
@@ -55,6 +55,17 @@ class Named:
     def url(self) -> str:
         """The ``s3://`` URL."""
         return f"s3://{self.bucket}/{self.key}"
+
+
+class HasKey(Protocol):
+    """What names an object by its attribute ``key``; ``offset``, ``length`` and ``version_id`` are looked at, too."""
+
+    @property
+    def key(self) -> str | None:
+        """As a key that is given by itself; None is the root."""
+
+
+Key = str | Named | HasKey
 
 
 def is_s3(text: object) -> bool:

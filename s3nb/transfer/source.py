@@ -6,12 +6,37 @@ import io
 import os
 import stat
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from s3nb.errors import InvalidObject, LocalFileError, LocalFileNotFound
 from s3nb.model import S3Object
 from s3nb.text import visible
 from s3nb.wire import Body, FileSlice
+
+
+class Buffer(Protocol):
+    """Bytes in memory: ``bytes``, ``memoryview``, an array of whatever kind (PEP 688)."""
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """Return a view; to type checkers only, before Python 3.12."""
+
+
+class Readable(Protocol):
+    """A file opened for reading bytes."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return the next bytes, at most ``size``; none at the end."""
+
+
+class Array(Protocol):
+    """An array of NumPy's, which to type checkers is no buffer before Python 3.12."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Where its bytes are."""
+
+
+Data = str | Buffer | Array | Readable | os.PathLike[str]
 
 
 class Source:
