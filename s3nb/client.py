@@ -872,11 +872,12 @@ class S3:
     def upload(
         self, source: str | os.PathLike[str], prefix: str | None = None, *, overwrite: bool = True, resume: bool = False
     ) -> Results:
-        """Put a folder with all below it (or one file) under a prefix; keys are made of the relative paths.
+        """Put a folder with all below it (or one file) under a prefix; keys are made of the relative paths, content types of their
+        endings.
 
         Symbolic links to files are followed, to folders they are not.
         """
-        return self.put_files(many.local_files(source, prefix), overwrite, resume=resume)
+        return self.put_files(many.typed(many.local_files(source, prefix)), overwrite, resume=resume)
 
     def sync(
         self,
@@ -1057,7 +1058,8 @@ class S3:
                 raise InvalidObject(
                     f"header {visible(field, 60)} must be a str on one line, not {visible(repr(value), 100)}"
                 )
-        return Placed(bucket, name, url, lines, exclusive=not overwrite)
+        alone = len(lines) == 1  # the same for many: prepared once
+        return Placed(bucket, name, url, tuple(lines) if alone else lines, exclusive=not overwrite)
 
     # -- deleting, copying --------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from s3nb.addressing import Addresses, Prefix
 from s3nb.config import TransferConfig
 from s3nb.core import Core, Operation
 from s3nb.errors import CredentialsError, LocalFileError, LocalFileNotFound, S3Error, UnsafeKey
-from s3nb.model import Results, S3Object
+from s3nb.mime import type_of
+from s3nb.model import Results, S3Object, S3PutObject
 from s3nb.text import visible
 from s3nb.transfer.attempt import Scope
 from s3nb.transfer.delete import DeleteTask, Doomed, batches
@@ -419,6 +420,12 @@ def local_files(source: str | os.PathLike[str], prefix: str | None) -> Iterator[
             path = Path(folder, name)
             relative = path.relative_to(base).as_posix()
             yield (f"{below}/{relative}" if below else relative), path
+
+
+def typed(pairs: Iterable[tuple[str, Path]]) -> Iterator[S3PutObject]:
+    """Yield what is to be put, with the content type that each key says."""
+    for key, path in pairs:
+        yield S3PutObject(key, path=path, content_type=type_of(key))
 
 
 def raise_local(error: OSError) -> NoReturn:

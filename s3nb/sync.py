@@ -23,6 +23,7 @@ from s3nb.checksum import Expected, of_etag, of_part, of_parts
 from s3nb.core import Core
 from s3nb.errors import InvalidURL, LocalFileError, LocalFileNotFound, S3Error, UnsafeKey
 from s3nb.listings import translate
+from s3nb.mime import type_of
 from s3nb.model import Results
 from s3nb.text import size_text, visible
 from s3nb.transfer.attempt import Scope
@@ -203,7 +204,9 @@ class Sync:
         self._store = store
         self._checksum = checksum
         self._choose = choose
-        self._headers = (("x-amz-server-side-encryption", encryption),) if encryption else ()
+        self._headers: tuple[tuple[str, str], ...] = (
+            (("x-amz-server-side-encryption", encryption),) if encryption else ()
+        )
         self._copied: list[str] = []
         self._extra: list[Entry] = []
         self._same = 0
@@ -325,7 +328,10 @@ class Sync:
 
     def _place(self, target: Prefix, name: str) -> Placed:
         key = target.key + name
-        return Placed(target.bucket, key, f"s3://{target.bucket}/{key}", self._headers)
+        headers = self._headers
+        if isinstance(self._source, str):  # a copy has the type of what is copied
+            headers = (("Content-Type", type_of(key)), *headers)
+        return Placed(target.bucket, key, f"s3://{target.bucket}/{key}", headers)
 
     def _delete(self, setting: Any) -> Results | None:
         target = self._target

@@ -16,7 +16,7 @@ ROOT = Path(s3nb.__file__).parent
 
 # From the ground up: a module imports from its own floor and from those below, never from above.
 FLOORS = [
-    ("text",),
+    ("text", "mime"),
     ("plain", "html", "progress"),
     ("meter",),
     ("styled",),

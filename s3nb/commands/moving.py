@@ -15,7 +15,7 @@ from s3nb.errors import (
     BulkError,
     LocalFileError,
 )
-from s3nb.many import local_files
+from s3nb.many import local_files, typed
 from s3nb.model import Results, S3Object
 from s3nb.sync import Synced, chosen
 from s3nb.text import plural, visible
@@ -188,7 +188,7 @@ class Transfer:
             pairs = [(m.source, self._place(m)) for m in moves]
             return self._s3.copy(*pairs[0]) if one else self._s3.copy_many(pairs)
         if self._to_s3:
-            return self._s3.put_files([(self._place(m), m.source) for m in moves], not self._no_overwrite)
+            return self._s3.put_files(list(typed((self._place(m), m.source) for m in moves)), not self._no_overwrite)
         if one:
             return self._s3.download_to(moves[0].source, self._target)
         os.makedirs(self._target, exist_ok=True)

@@ -13,7 +13,8 @@ from s3nb.commands.options import dry_run_option, no_clobber_option
 from s3nb.commands.parser import Parser, Verb, name_and_value
 from s3nb.commands.results import Plan, plan
 from s3nb.commands.session import Here
-from s3nb.many import local_files
+from s3nb.many import local_files, typed
+from s3nb.mime import type_of
 from s3nb.model import Results, S3PutObject
 from s3nb.text import visible
 from s3nb.uri import is_s3
@@ -27,7 +28,7 @@ def _put(parser: Parser) -> None:
         "source", "local", "a local file (- is standard input); a $value is stored itself", metavar="FILE", nargs="?"
     )
     parser.add_argument("--text", metavar="TEXT", help="store these characters")
-    parser.add_argument("--content-type", metavar="TYPE", help="MIME type")
+    parser.add_argument("--content-type", metavar="TYPE", help="MIME type; default: what KEY's ending says")
     parser.add_argument(
         "--metadata", type=name_and_value, action="append", metavar="NAME=VALUE", help="may be repeated"
     )
@@ -56,7 +57,7 @@ def _run_put(
         name,
         value,
         not no_overwrite,
-        content_type,
+        content_type or type_of(getattr(name, "key", name) or ""),
         dict(metadata) if metadata else None,
         encryption=encryption,
         headers=headers,
@@ -136,7 +137,7 @@ def _run_uploads(
         return s3.put_files(items, not no_overwrite) if field == "path" else s3.put_many(items, not no_overwrite)
     if field == "value" and items:
         raise here.usage("files and values do not go into one line")
-    found = (pair for source in files for pair in local_files(source, below))
+    found = typed(pair for source in files for pair in local_files(source, below))
     return s3.put_files([*items, *found] if items else found, not no_overwrite)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 import uuid
 import warnings
 import weakref
@@ -31,6 +30,7 @@ from s3nb.files.remote import Remote
 from s3nb.files.spool import S3Spool
 from s3nb.files.upload import Parts, Upload
 from s3nb.files.writer import S3Writer
+from s3nb.mime import type_of
 from s3nb.ranges import MIN_PART_SIZE
 from s3nb.text import visible
 from s3nb.transfer.attempt import Engine
@@ -43,7 +43,6 @@ from s3nb.wire.xml import parse_list_page, parse_tagging
 _CARRIED = frozenset({"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires",
             "x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
             "x-amz-website-redirect-location"})  # fmt: skip
-_TYPES = mimetypes.MimeTypes()  # without the system's tables: the same everywhere
 _NO_OBJECT = '"00000000000000000000000000000000"'
 
 
@@ -171,7 +170,7 @@ class Ask:
     def _writer(self, exclusive: bool, match: str | None, carried: Any = (), **options: Any) -> S3Writer:
         where = self.where
         named = {name.lower() for name, _ in self.own}
-        default = () if "content-type" in named | {n for n, _ in carried} else (("Content-Type", _type_of(where.key)),)
+        default = () if "content-type" in named | {n for n, _ in carried} else (("Content-Type", type_of(where.key)),)
         lines = (*self.own, *((n, v) for n, v in carried if n not in named), *default)
         place = Placed(
             where.bucket, where.key, where.name, lines, exclusive=exclusive, match=match, checksum=self.checksum
@@ -329,12 +328,3 @@ def _reopened(
 
 def quoted(etag: str | None) -> str | None:
     return None if etag is None else '"' + etag.strip('"') + '"'
-
-
-def _type_of(key: str) -> str:
-    kind, encoding = _TYPES.guess_type(key.rpartition("/")[2])
-    if encoding:
-        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(
-            encoding, "application/octet-stream"
-        )
-    return kind or "binary/octet-stream"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mimetypes
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +27,7 @@ from s3nb.fs.change import MARKER_TYPE, delete_request, delete_unchanged, keeps_
 from s3nb.fs.keeping import changes
 from s3nb.fs.tree import entries_at, missing
 from s3nb.fs.where import Spot, client_of, core_of, in_bucket, local, spot
+from s3nb.mime import type_of
 from s3nb.model import S3Object
 from s3nb.text import visible
 from s3nb.transfer import listing
@@ -175,10 +175,7 @@ def _upload(client: S3, source: Path, target: Spot) -> str:
 
 def _placed(target: Spot) -> Placed:
     check_key(parse(target.url))
-    kind, encoding = mimetypes.guess_type(target.key.rpartition("/")[2])
-    if target.key.endswith("/"):
-        kind, encoding = MARKER_TYPE, None
-    content_type = kind if kind is not None and encoding is None else "binary/octet-stream"
+    content_type = MARKER_TYPE if target.key.endswith("/") else type_of(target.key)
     return Placed(target.bucket, target.key, target.url, [("Content-Type", content_type)])
 
 

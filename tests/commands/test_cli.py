@@ -178,6 +178,25 @@ def test_what_is_here_is_left_alone_if_asked(shell: str, capsys: pytest.CaptureF
         assert mine.read_text() == "theirs"
 
 
+def test_what_is_put_from_files_has_the_type_that_its_name_says(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("page.html", "d/data.csv.gz", "d/odd"):
+        (tmp_path / name).write_text("x")
+    for line in (
+        ["put", f"{shell}/put/", "page.html"], ["put", f"{shell}/note.txt", "--text", "x"],
+        ["put", f"{shell}/said.html", "page.html", "--content-type", "text/plain"], ["cp", "page.html", f"{shell}/cp/"],
+        ["put_files", "d", "--to", f"{shell}/files"], ["sync", "d", f"{shell}/sync"],
+    ):  # fmt: skip
+        assert cli.main(line) == 0
+    with S3(s3root=shell) as s3:
+        s3.upload(tmp_path / "d", "up")
+        types = {o.object_key: o.content_type for o in s3.info_many(s3.iter_list())}
+    packed = {f"{way}/data.csv.gz": "application/gzip" for way in ("files", "sync", "up")}
+    unknown = {f"{way}/odd": "binary/octet-stream" for way in ("files", "sync", "up")}
+    html = {"put/page.html": "text/html", "cp/page.html": "text/html"}
+    assert types == {**packed, **unknown, **html, "note.txt": "text/plain", "said.html": "text/plain"}
+
+
 def test_options_of_every_verb_may_come_before_it(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     with S3(s3root=shell) as s3:
         s3.put_many([("a", "1"), ("-b", "2")])
