@@ -126,6 +126,9 @@ def which_file_a_mode_gives(url: str, path: S3Path, mode: str) -> None:
     assert_type(path.open("rb"), S3Reader)
     assert_type(path.open("wb"), S3Writer)
     assert_type(path.open("w+b"), S3Spool)
+    assert_type(path.open("rb", compression="gzip"), Decompressed)
+    assert_type(path.open("wb", compression="gzip"), Compressed)
+    assert_type((path / "a").parent.with_suffix(".b"), S3Path)
     assert_type(open(url, "rb").read(), bytes)
     assert_type(open(url).read(), str)
     with open(url) as text, path.open("rb") as binary:

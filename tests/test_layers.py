@@ -85,6 +85,7 @@ FLOORS = [
     ("fs.change", "fs.globs"),
     ("fs.moving",),
     ("fs",),
+    ("pathname",),
     ("path",),
     ("fsspec.secrets", "fsspec.files", "fsspec.made"),
     ("fsspec.looking",),
