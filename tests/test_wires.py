@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import socket
 import threading
@@ -11,10 +13,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import botocore.exceptions
+import botocore.session
 import pytest
 
 from s3nb import S3
 from s3nb.config import TransferConfig
+from s3nb.errors import InvalidURL
 from s3nb.testing import MemoryWire
 from s3nb.wire import FileSlice, Headers, Reply, Request, Wire, WireError
 from s3nb.wire.aws import Account
@@ -352,3 +357,49 @@ def test_after_a_large_object_the_next_is_taken_for_large(tmp_path: Path) -> Non
     with S3(tmp_path, s3root="s3://box", wire=wire, config=config) as s3:
         s3.get_many(list("abcd"))
     assert [(r.key, r.bulk) for r in wire.log] == [("a", False), ("b", True), ("c", True), ("d", False)]
+
+
+# -- what botocore is asked -------------------------------------------------------------------------
+
+
+def test_the_session_knows_the_services_that_botocore_knows() -> None:
+    ours = Account(region="eu-west-1").session
+    theirs = botocore.session.get_session()
+    assert list(ours._session.get_available_services()) == theirs.get_available_services()
+    assert ours.client("sts", aws_access_key_id="a", aws_secret_access_key="b").meta.region_name == "eu-west-1"
+    with pytest.raises(botocore.exceptions.UnknownServiceError, match=r"'s4'.*\bs3\b"):
+        ours.client("s4")
+
+
+def test_a_service_of_the_users_own_models_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine" / "2026-01-01"
+    folder.mkdir(parents=True)
+    metadata = {"apiVersion": "2026-01-01", "endpointPrefix": "mine", "protocol": "rest-xml", "serviceId": "mine",
+                "signatureVersion": "v4"}  # fmt: skip
+    (folder / "service-2.json").write_text(json.dumps({"metadata": metadata, "operations": {}, "shapes": {}}))
+    rules = {
+        "version": "1.0",
+        "parameters": {},
+        "rules": [{"conditions": [], "endpoint": {"url": "http://x"}, "type": "endpoint"}],
+    }
+    (folder / "endpoint-rule-set-1.json").write_text(json.dumps(rules))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    assert Account(region="eu-west-1").session.client("mine", **keys).meta.service_model.service_name == "mine"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_of_garbage_is_left_as_it_was(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(
+        region="eu-west-1",
+        endpoint_url="http://localhost:1",
+        client_params={"aws_access_key_id": "a", "aws_secret_access_key": "b"},
+    )
+    (gc.enable if enabled else gc.disable)()
+    try:
+        assert account.endpoint("bucket").host == "localhost:1"
+        with pytest.raises(InvalidURL):
+            account.endpoint("no bucket")
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()

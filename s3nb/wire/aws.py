@@ -7,11 +7,13 @@ accelerate, FIPS, access points, custom endpoints), the prepared URL and signatu
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -63,6 +65,47 @@ class Endpoint:
         return self.host.rpartition(":")[0].endswith(_AMAZON) or self.host.endswith(_AMAZON)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the collector of garbage off: botocore's models are a hundred thousand objects, none of them garbage, which it would go
+    through again and again, for a fifth of the time to a first reply. Whoever else switches it meanwhile loses no more than time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Services(Sequence[str]):
+    """The services that a loader of botocore knows: whether one is there is seen from its folder, without a look into 400 others."""
+
+    def __init__(self, loader: Any, kind: str) -> None:
+        self._loader = loader
+        self._kind = kind
+
+    def __contains__(self, name: object) -> bool:
+        from botocore.exceptions import DataNotFoundError
+
+        try:
+            return bool(self._loader.list_api_versions(name, self._kind))
+        except DataNotFoundError:
+            return False
+
+    @cached_property
+    def _all(self) -> list[str]:
+        found: list[str] = type(self._loader).list_available_services(self._loader, self._kind)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._all[index]
+
+
 class _Session:
     """What is asked of a boto3 session, of botocore alone: importing boto3 takes a quarter of the time to a first reply."""
 
@@ -83,6 +126,8 @@ class _Session:
         if any(keys):
             core.set_credentials(*keys)
         core.get_config_variable("region")  # finds out whether there is such a profile
+        loader = core.get_component("data_loader")
+        loader.list_available_services = lambda type_name: _Services(loader, type_name)
         return cls(core)
 
     @property
@@ -170,7 +215,8 @@ class Account:
             if given is not None:
                 session = given if hasattr(given, "resource") else _Session(given)
             elif not self._session_vars:
-                session = _Session.of(self._profile, self._params)
+                with _uncollected():
+                    session = _Session.of(self._profile, self._params)
             else:
                 import boto3
 
@@ -376,7 +422,10 @@ class Account:
             with self._lock:
                 found = self._endpoints.get(bucket)
                 if found is None:
-                    found = self._endpoints[bucket] = self._ask(bucket)
+                    if self.anonymous or self._keys is None:
+                        self.credentials()  # a clear error of ours rather than botocore's; it may ask the network
+                    with _uncollected():
+                        found = self._endpoints[bucket] = self._ask(bucket)
         return found
 
     def region(self, bucket: str) -> str | None:
@@ -413,8 +462,6 @@ class Account:
         client = self.make_client(**nobody, **({"region_name": region} if region else {}))
         self._settings = client.meta.config
         client.meta.events.register_first("before-send.s3.*", catch)
-        if self.anonymous or self._keys is None:
-            self.credentials()  # a clear error of ours rather than botocore's
         try:
             if bucket:
                 client.head_bucket(Bucket=bucket)
