@@ -25,7 +25,7 @@ from benchmarks.server import FIRST_BYTE, SPREAD, Nginx
 
 PER_PREFIX = 5500  # GETs a second and prefix (AWS, "Best practices design patterns: optimizing Amazon S3 performance")
 CARD = 1.25e9  # bytes a second: 10 Gbit/s
-CHUNK = 250  # keys, as `s3nb.spread`
+CHUNK = 500  # keys, as `s3nb.spread`
 GET_PRICE = 0.0004 / 1000  # dollars, us-east-1
 CORE_HOUR = 0.04  # dollars
 

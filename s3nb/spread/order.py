@@ -13,8 +13,8 @@ PROTOCOL = 3  # of what travels; another one is another s3nb
 VERSION = f"{sys.modules['s3nb'].__version__}/{PROTOCOL}"  # what both sides must have in common
 TRIES = 3  # of a chunk whose worker died
 # keys of a chunk, at most: enough to keep a worker's connections busy, few enough that one lost is no loss
-_CHUNK = {"delete_many": 5000, "info_many": 500, "map": 100}
-_USUAL_CHUNK = 250
+_CHUNK = {"delete_many": 5000, "info_many": 1000, "map": 250}
+_USUAL_CHUNK = 500
 _SHARES = 8  # chunks that a worker should get of a whole, so that all end at about the same time
 _WEIGHT = 32 << 20  # bytes that a chunk carries along, at most, unless one object is more
 _ONE_BY_ONE = 128  # objects of a chunk that kills its workers, from which on it is cut into pieces, not objects

@@ -46,6 +46,8 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # a notebook's kernel that ends first kills what is in its group: and who would tidy up?
     threading.Thread(target=_end_with_parent, name="s3nb-parent", daemon=True).start()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -128,6 +129,13 @@ def _after_fork() -> None:
         store.after_fork()
 
 
+def _at_exit() -> None:
+    """Remove the folders of clients that are not finalised: an interpreter need not, and that of a notebook does not."""
+    for store in list(_stores):
+        store.remove()
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
