@@ -21,7 +21,7 @@ from s3nb.errors import ClientClosed, InvalidObject, InvalidURL, S3Error
 from s3nb.model import METADATA_HEADER, Results, S3Object, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.run import root_from_config, run_root
-from s3nb.sync import Sync, Synced, chosen
+from s3nb.sync import Sync, Synced
 from s3nb.text import Masked, visible
 from s3nb.transfer import uploads
 from s3nb.transfer.attempt import Scope
@@ -931,8 +931,11 @@ class S3:
         ]
         if not any(isinstance(side, Prefix) for side in sides):
             raise InvalidURL("neither side of this sync is an s3:// URL")
-        choose = chosen(*([p] if isinstance(p, str) else list(p) for p in (include, exclude)))
-        run = Sync(core, sides[0], sides[1], self._store, checksum=checksum, choose=choose, encryption=self._encryption)
+        only, never = ([p] if isinstance(p, str) else list(p) for p in (include, exclude))
+        run = Sync(
+            core, sides[0], sides[1], self._store,
+            checksum=checksum, include=only, exclude=never, encryption=self._encryption,
+        )  # fmt: skip
         return run.run(self._progress, delete=delete, dry_run=dry_run)
 
     def abort_incomplete(self, prefix: Directory | None = None, *, older_than: float = 24 * 3600.0) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from s3nb.addressing import Addresses, Prefix
@@ -71,13 +72,32 @@ def matching(core: Core, prefix: Prefix, pattern: str, start_after: str = "") ->
 
     What stands before the first wildcard narrows the listing; folders that cannot match are passed over where that saves a page.
     """
-    wild = re.search(r"[*?\[]", pattern)
-    narrow = Prefix(prefix.bucket, prefix.key + (pattern if wild is None else pattern[: wild.start()]), prefix.base)
+    narrow, skip = narrowed(prefix, [pattern])
     expected = re.compile(translate(pattern)).fullmatch
     at = len(prefix.key)
-    for found in objects(core, narrow, start_after=start_after, skip=skipper(prefix.key, pattern)):
+    for found in objects(core, narrow, start_after=start_after, skip=skip):
         if expected(found.key, at):
             yield _object(core, prefix, found)
+
+
+def narrowed(prefix: Prefix, patterns: Sequence[str]) -> tuple[Prefix, Skip | None]:
+    """Return what is to be listed to find all below a prefix that matches one of several patterns, and what tells keys to pass over."""
+    literal = [pattern[: wild.start()] if (wild := re.search(r"[*?\[]", pattern)) else pattern for pattern in patterns]
+    narrow = prefix._replace(key=prefix.key + os.path.commonprefix(literal))  # noqa: RUF071  # of characters
+    skips = [skipper(prefix.key, pattern) for pattern in patterns]
+    if len(skips) == 1:
+        return narrow, skips[0]
+
+    def skip(key: str) -> str | None:
+        """Return the first key that one of the patterns may match."""
+        ends = [None if one is None else one(key) for one in skips]
+        return min((end for end in ends if end is not None), key=_bytes) if None not in ends else None
+
+    return narrow, skip if skips and None not in skips else None
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
 
 
 def skipper(base: str, pattern: str) -> Skip | None:

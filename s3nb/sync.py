@@ -129,9 +129,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-def object_entries(core: Core, prefix: Prefix) -> Iterator[Entry]:
-    """Yield the objects below a prefix, without the markers of folders."""
-    for found in listings.objects(core, prefix):
+def object_entries(core: Core, prefix: Prefix, include: Sequence[str] = ()) -> Iterator[Entry]:
+    """Yield the objects below a prefix, without the markers of folders; what no pattern of ``include`` matches may be left out."""
+    narrow, skip = listings.narrowed(prefix, include) if include else (prefix, None)
+    for found in listings.objects(core, narrow, skip=skip):
         if not found.key.endswith("/"):
             name = found.key[len(prefix.key) :]
             yield Entry(name, found.size, found.last_modified or 0.0, found.key, found.etag or "")
@@ -195,7 +196,8 @@ class Sync:
         store: Store,
         *,
         checksum: bool,
-        choose: Callable[[str], bool],
+        include: Sequence[str],
+        exclude: Sequence[str],
         encryption: str | None,
     ) -> None:
         self._core = core
@@ -203,7 +205,8 @@ class Sync:
         self._target = target
         self._store = store
         self._checksum = checksum
-        self._choose = choose
+        self._include = include
+        self._choose = chosen(include, exclude)
         self._headers: tuple[tuple[str, str], ...] = (
             (("x-amz-server-side-encryption", encryption),) if encryption else ()
         )
@@ -236,7 +239,7 @@ class Sync:
 
     def _entries(self, side: str | Prefix) -> Iterator[Entry]:
         if isinstance(side, Prefix):
-            found = object_entries(self._core, side)
+            found = object_entries(self._core, side, self._include)
         else:
             found = local_entries(side) if os.path.isdir(side) else iter(())
         return (entry for entry in found if self._choose(entry.name))

@@ -87,6 +87,9 @@ def test_a_client_pickles_into_other_processes(
         "it = s3.iter_get(['k'] * 1000); next(it); print('body')",
         "import atexit; atexit.register(lambda: print(s3.get('k').text))",
         "import threading; threading.Thread(target=lambda: print(s3.get('k').text)).start()",
+        # a frame that is not cleared holds the client, as a notebook's kernel does
+        "import threading; s3.get('k').path; threading.Thread(target=lambda _: threading.Event().wait(), args=(s3,), daemon=True).start();"
+        "print('body')",
     ],
 )
 def test_the_interpreter_ends_quietly_whatever_was_left_open(

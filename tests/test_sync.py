@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from s3nb import S3, BulkError, InvalidURL, ListError, LocalFileNotFound, TransferConfig, sync
+from s3nb.listings import translate
 from s3nb.testing import Fault, MemoryWire
+from s3nb.transfer import listing
 from s3nb.transfer.local import folding
 from s3nb.transfer.source import FileSource
 from s3nb.wire import Request
@@ -313,3 +316,20 @@ def test_uploads_that_nobody_ends_can_be_aborted(server: Server, bucket: str, tm
             assert s3.abort_incomplete("a") == [], "somebody may be at them"
         assert sorted(s3.abort_incomplete("a", older_than=-60)) == [f"s3://{bucket}/a/1", f"s3://{bucket}/a/2"]
     assert [u["Key"] for u in client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["b/1"]
+
+
+@pytest.mark.parametrize("include", ["3/*.csv", ["3/1.csv", "3/2*"], ["7/1.csv", "31/**"]])
+def test_what_is_not_included_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, include: str | list[str]
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 20)
+    wire = MemoryWire({"box": {f"m/{a}/{b}.csv": b"x" for a in range(40) for b in range(100)}})
+    with S3(tmp_path, wire=wire, progress=False) as s3:
+        found = s3.sync("s3://box/m", tmp_path / "to", include=include, dry_run=True).copied
+        narrow = wire.requests("ListObjectsV2")
+        everything = s3.sync("s3://box/m", tmp_path / "to", dry_run=True).copied
+        wide = wire.requests("ListObjectsV2") - narrow
+    patterns = [include] if isinstance(include, str) else include
+    expected = [re.compile(translate(pattern)) for pattern in patterns]
+    assert found == [name for name in everything if any(pattern.fullmatch(name) for pattern in expected)]
+    assert narrow < wide / 2
