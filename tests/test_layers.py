@@ -87,7 +87,7 @@ FLOORS = [
     ("fs",),
     ("pathname",),
     ("path",),
-    ("fsspec.secrets", "fsspec.files", "fsspec.made"),
+    ("fsspec.secrets", "fsspec.files", "fsspec.kept", "fsspec.made"),
     ("fsspec.looking",),
     ("fsspec.moving",),
     ("fsspec",),

@@ -7,7 +7,7 @@ import contextlib
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from s3nb.fs.ask import Asker, StatResult, no_such, stat_of, stat_of_directory
 from s3nb.fs.look import stat_at
 from s3nb.fs.tree import Entry, entries_at
 from s3nb.fs.where import Spot
+from s3nb.fsspec.kept import Facts, Listed, Tree
 from s3nb.fsspec.made import Made
 from s3nb.fsspec.secrets import revealed, with_secrets, without_secrets
 from s3nb.text import Masked
@@ -177,11 +178,9 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
         place = self._spot(path, version_id)
         if not place.bucket:
             return {"name": "", "size": 0, "type": "directory"}
-        if self._cache_listings and not refresh and version_id is None:
-            known = self._ls_from_cache(self._strip_protocol(path))
-            if known is not None and len(known) == 1 and known[0]["name"] == self._strip_protocol(path):
-                return dict(known[0])
         name = self._strip_protocol(path)
+        if version_id is None and not refresh and (known := self._kept(name)) is not None:
+            return dict(known[0] or {"name": name, "size": 0, "type": "directory"})
         try:
             return _info(name, stat_at(self._asker("info"), place))
         except NotFound:
@@ -194,6 +193,8 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
         if not place.bucket:
             return {"name": "", "size": 0, "type": "directory"}
         name = self._strip_protocol(path)
+        if version_id is None and (known := self._kept(name)) is not None:
+            return dict(known[0] or {"name": name, "size": 0, "type": "directory"})
         ask = self._asker("info")
         if place.names_file:
             try:
@@ -208,17 +209,38 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
 
     def exists(self, path: Any, **_: Any) -> bool:
         """Say whether a file or directory is there. Where S3 refuses to say, that is an error."""
-        place = self._spot(path)
-        return self._strip_protocol(path) in self._made or fs.exists(place.text, client=self._client)
+        place, name = self._spot(path), self._strip_protocol(path)
+        if name in self._made or self._kept(name) is not None:
+            return True
+        return fs.exists(place.text, client=self._client)
 
     def isfile(self, path: Any) -> bool:
         """Say whether an object is there. One HEAD."""
+        known = self._kept(self._strip_protocol(path))
+        if known is not None:
+            return known[0] is not None
         return fs.isfile(self._spot(path).text, client=self._client)
 
     def isdir(self, path: Any) -> bool:
         """Say whether anything is below, or `mkdir` has made it. One LIST of one key."""
-        place = self._spot(path)
-        return self._strip_protocol(path) in self._made or fs.isdir(place.text, client=self._client)
+        place, name = self._spot(path), self._strip_protocol(path)
+        if name in self._made:
+            return True
+        known = self._kept(name)
+        return fs.isdir(place.text, client=self._client) if known is None else known[1]
+
+    def _kept(self, name: str) -> tuple[Facts | None, bool] | None:
+        """Return what a kept listing says of a name: the facts of a file, and whether there is a directory.
+
+        None: it says nothing. What is not in it may be there by now, and is asked for.
+        """
+        if not self._cache_listings:
+            return None
+        try:
+            listed = self.dircache[self._parent(name)]
+        except KeyError:
+            return None
+        return listed.look(name) if isinstance(listed, Listed) else None
 
     async def _exists(self, path: Any, **_: Any) -> bool:
         try:
@@ -257,7 +279,7 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
         if infos is None:
             place = self._spot(path)
             try:
-                infos = [entry_info(entry) for entry in entries_at(self._core, place)]
+                infos = Listed(entry_info(entry) for entry in entries_at(self._core, place))
             except NotADirectoryError:
                 infos = [self.info(path)]
             except NotFound:
@@ -308,6 +330,7 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
 
     def _flat(self, place: Spot, withdirs: bool, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
         at = len(place.prefix)
+        tree = Tree(_name(place)) if self._cache_listings and not prefix else None
         for found in listing.objects(self._core.scope("list"), place.bucket, place.prefix + prefix):
             if withdirs:
                 *folders, _ = found.key[at:].split("/")
@@ -315,9 +338,15 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
                     if folders[n - 1]:
                         name = f"{place.bucket}/{place.prefix}{'/'.join(folders[:n])}"
                         yield name, {"name": name, "size": 0, "type": "directory"}
+            facts: Facts = {}
             if not found.key.endswith("/"):
-                entry = Entry("", Spot(place.bucket, found.key, ""), found)
-                yield f"{place.bucket}/{found.key}", entry_info(entry)
+                facts = entry_info(Entry("", Spot(place.bucket, found.key, ""), found))
+                yield facts["name"], facts
+            if tree is not None:
+                tree.add(found.key[at:], dict(facts))
+        if tree is not None:
+            for name, listed in tree.listings():
+                self.dircache[name] = listed
 
     def _levels(
         self, place: Spot, maxdepth: int | None, withdirs: bool, prefix: str
@@ -327,15 +356,31 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
         todo = [(place, 1, prefix)]
         while todo:
             where, depth, head = todo.pop()
-            pages = None
-            if where.bucket:
-                pages = listing.begun(self._core.scope("list"), where.bucket, where.prefix + head, delimiter="/")
-            for entry in entries_at(self._core, where, pages, whole=False):
-                facts = entry_info(entry)
-                if entry.is_file() or withdirs:
-                    yield facts["name"], facts
-                if entry.is_dir() and (maxdepth is None or depth < maxdepth):
-                    todo.append((Spot(entry.bucket, entry.key, entry.path), depth + 1, ""))
+            for facts in self._level(where, head):
+                directory = facts["type"] == "directory"
+                if withdirs or not directory:
+                    yield facts["name"], dict(facts) if self._cache_listings else facts
+                if directory and (maxdepth is None or depth < maxdepth):
+                    todo.append((self._spot(facts["name"]), depth + 1, ""))
+
+    def _level(self, where: Spot, head: str) -> Iterator[Facts]:
+        """Yield what is in a directory and begins so; a listing of all that is in it is kept, if any is."""
+        keeps = self._cache_listings and not head
+        if keeps:
+            with contextlib.suppress(KeyError):
+                yield from self.dircache[_name(where)]
+                return
+        pages = None
+        if where.bucket:
+            pages = listing.begun(self._core.scope("list"), where.bucket, where.prefix + head, delimiter="/")
+        noted = Listed(())
+        for entry in entries_at(self._core, where, pages, whole=False):
+            facts = entry_info(entry)
+            if keeps:
+                noted.append(facts)
+            yield facts
+        if noted:
+            self.dircache[_name(where)] = noted
 
     def du(
         self, path: Any, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **options: Any
@@ -349,6 +394,21 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
 
     async def _du(self, path: Any, total: bool = True, maxdepth: int | None = None, **options: Any) -> Any:
         return await asyncio.to_thread(self.du, path, total, maxdepth, **options)
+
+    def sizes(self, paths: Iterable[Any]) -> list[int]:
+        """Return the bytes of each of many files, asked for at once; 0 for a directory."""
+        ask = self._asker("info")
+        found = []
+        for path in paths:
+            place = self._spot(path)
+            known = self._kept(self._strip_protocol(path))
+            found.append((path, place, None if known or not place.names_file else ask.head(place)))
+        return [
+            self.info(path)["size"]
+            if head is None or (told := ask.found(head)) is None
+            else stat_of(told, place).st_size
+            for path, place, head in found
+        ]
 
     def glob(self, path: Any, maxdepth: int | None = None, **options: Any) -> Any:
         """Return what matches a pattern, by fsspec's rules. What stands before the first wildcard narrows the listing."""
@@ -397,7 +457,8 @@ class Looking(AsyncFileSystem, metaclass=_Kind):  # type: ignore[misc]  # fsspec
             self.dircache.clear()
         else:
             name = self._strip_protocol(path)
-            self.dircache.pop(name, None)
+            for below in [n for n in self.dircache if n == name or n.startswith(name + "/")]:
+                self.dircache.pop(below, None)
             while name:
                 name = self._parent(name)
                 self.dircache.pop(name, None)

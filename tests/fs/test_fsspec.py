@@ -273,6 +273,67 @@ def test_listings_are_kept_only_if_asked(memory: Counted) -> None:
     assert len(keeping.ls("bucket/a")) == 3
 
 
+def test_a_listing_that_is_kept_answers_all_that_it_tells(memory: Counted) -> None:
+    plain = S3nbFileSystem(client=memory.client, skip_instance_cache=True)
+    names = plain.find("bucket", withdirs=True)
+    for fill in (
+        lambda fs: fs.find("bucket"),
+        lambda fs: fs.glob("bucket/*/*/*"),
+        lambda fs: fs.find("bucket", maxdepth=9),
+        lambda fs: list(fs.walk("bucket")),
+    ):
+        keeping = S3nbFileSystem(
+            client=memory.client, use_listings_cache=True, listings_expiry_time=60, skip_instance_cache=True
+        )
+        fill(keeping)
+        memory.wire.log.clear()
+        kept = {name: keeping._kept(name) for name in names}
+        for name in (name for name, told in kept.items() if told is not None):
+            for ask in ("isfile", "isdir", "exists", "size"):
+                answer = getattr(keeping, ask)(name)
+                assert asked(memory) == []
+                assert (name, ask, answer) == (name, ask, getattr(plain, ask)(name))
+                memory.wire.log.clear()
+            assert keeping.info(name) == asyncio.run(keeping._info(name))
+            assert keeping.info(name)["ETag" if keeping.isfile(name) else "type"] == plain.info(name).get(
+                "ETag", "directory"
+            )
+            memory.wire.log.clear()
+        assert [name for name, told in kept.items() if told is None] == ["bucket/sl//x"]  # in no listing
+        for name in ("bucket", "bucket/a", "bucket/a/sub", "bucket/both", "bucket/marker"):
+            memory.wire.log.clear()
+            found = keeping.ls(name)
+            assert name == "bucket/marker" or asked(memory) == []
+            assert found == plain.ls(name)
+        keeping.find("bucket/a", detail=True)["bucket/a/f"]["size"] = -1
+        assert keeping.size("bucket/a/f") == 1
+        keeping.pipe_file("bucket/a/sub/new", b"12")
+        assert keeping.size("bucket/a/sub/new") == 2
+        keeping.rm("bucket/a/sub/new")
+        assert not keeping.exists("bucket/a/sub/new")
+
+
+def test_what_a_kept_listing_does_not_have_is_asked_for(memory: Counted) -> None:
+    keeping = S3nbFileSystem(client=memory.client, use_listings_cache=True, skip_instance_cache=True)
+    keeping.ls("bucket/a")
+    memory.wire.store("bucket", "a/late", b"123")
+    assert keeping.size("bucket/a/late") == 3
+    assert keeping.exists("bucket/a/late")
+    keeping.ls("bucket/a/sub")
+    memory.wire.store("bucket", "a/sub/late", b"123")
+    keeping.rm("bucket/a", recursive=True)
+    with pytest.raises(FileNotFoundError):
+        keeping.ls("bucket/a/sub")
+
+
+def test_sizes_are_asked_for_at_once(counted: tuple[S3nbFileSystem, Counted]) -> None:
+    ours, memory = counted
+    assert ours.sizes(["bucket/a/f", "bucket/a/sub/g", "bucket/a"]) == [1, 2, 0]
+    assert asked(memory)[:3] == ["HeadObject"] * 3
+    with pytest.raises(FileNotFoundError):
+        ours.sizes(["bucket/a/f", "bucket/nothing"])
+
+
 def test_a_file_that_fails_makes_no_object(ours: S3nbFileSystem, tree: Place) -> None:
     for mode, text in (("wb", b"half"), ("w", "half")):
         for compression in (None, "gzip"):
