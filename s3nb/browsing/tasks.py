@@ -21,6 +21,7 @@ from s3nb.browsing.source import Counted
 from s3nb.browsing.tree import Selection
 from s3nb.errors import AccessDenied, BulkError, UnsafeKey
 from s3nb.jobs import Job
+from s3nb.many import typed
 from s3nb.meter import Meter
 from s3nb.model import S3Object
 from s3nb.text import plural, size_text, visible, visible_lines
@@ -311,7 +312,8 @@ class Tasks:
             return None
 
         def call() -> str:
-            stored = self.source.s3.put_files([(self.name(upload.key), upload.path)], overwrite=upload.overwrite)
+            sent = typed([(self.name(upload.key), upload.path)])
+            stored = self.source.s3.put_files(sent, overwrite=upload.overwrite)
             if stored.skipped:
                 raise FileExistsError("there is one of this name already, which was left alone")
             return f"{size_text(upload.size)} stored"
