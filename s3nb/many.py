@@ -422,7 +422,7 @@ def local_files(source: str | os.PathLike[str], prefix: str | None) -> Iterator[
             yield (f"{below}/{relative}" if below else relative), path
 
 
-def typed(pairs: Iterable[tuple[str, Path]]) -> Iterator[S3PutObject]:
+def typed(pairs: Iterable[tuple[str, str | Path]]) -> Iterator[S3PutObject]:
     """Yield what is to be put, with the content type that each key says."""
     for key, path in pairs:
         yield S3PutObject(key, path=path, content_type=type_of(key))
