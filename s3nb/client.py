@@ -289,6 +289,8 @@ class S3:
         ----------
         keys : iterable
             Keys as for `get`; read lazily, as there is room.
+        return_missing, return_info : bool
+            As for `get`.
         processes : int or True, optional
             Share the work among so many processes (True: one a core), which the client keeps for the next time. For scripts: as
             they are imported by each process, their main part stands under ``if __name__ == "__main__":``.
@@ -326,6 +328,8 @@ class S3:
 
         Parameters
         ----------
+        keys, return_missing, return_info
+            As for `get_many`.
         ordered : bool
             In the order of ``keys``; False: as they come.
 
@@ -376,6 +380,15 @@ class S3:
     ) -> Results:
         """Get all objects below the given prefixes, each taken as a directory. Listed here, shared as in `get_many`.
 
+        Parameters
+        ----------
+        keys : iterable of str
+            Prefixes, relative to the root, or full URLs if there is none; None among them is the root itself.
+        return_info : bool
+            Keep content type, metadata and the like with the results.
+        processes, executor
+            As for `get_many`.
+
         Returns
         -------
         Results
@@ -397,7 +410,7 @@ class S3:
         return many.run(core, "get", wanted(), self._getter(False, return_info), self._progress)
 
     def get_all(self, return_info: bool = False) -> Results:
-        """Get all objects below the root. Raises `InvalidURL` without one."""
+        """Get all objects below the root, as `get_recursive` does. Raises `InvalidURL` without one."""
         if self._at.root is None:
             raise InvalidURL("get_all needs a client with s3root, bucket or run")
         return self.get_recursive([None], return_info)
@@ -405,7 +418,7 @@ class S3:
     def submit_get(
         self, key: Key | None = None, *, return_missing: bool = False, version_id: str | None = None
     ) -> Future[S3Object]:
-        """Start to get one object; returns at once. ``cancel()`` stops it."""
+        """Start to get one object; returns at once, a future of what `get` returns. ``cancel()`` stops it. Arguments as for `get`."""
         core = self._alive()
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
         return many.submit(GetTask(core.scope("get", 1), wanted, self._store), self)
@@ -594,7 +607,8 @@ class S3:
     def download_to(self, key: Key, path: str | os.PathLike[str], *, version_id: str | None = None) -> S3Object:
         """Get one object (or a piece) into a file of the given name; into a folder, if ``path`` is one or ends in a slash.
 
-        The file appears whole or not at all; one that is there is replaced then (its mode stays, a link is not followed).
+        The file appears whole or not at all; one that is there is replaced then (its mode stays, a link is not followed). ``key`` and
+        ``version_id`` are as for `get`.
         """
         core = self._alive()
         wanted = self._at.wanted(key, version_id=version_id)
@@ -607,7 +621,18 @@ class S3:
     # -- asking -----------------------------------------------------------------------------
 
     def info(self, key: Key | None = None, return_missing: bool = False, *, version_id: str | None = None) -> S3Object:
-        """Ask about one object: size, type, metadata, ... One HEAD."""
+        """Ask about one object: size, type, metadata, ... One HEAD.
+
+        Parameters
+        ----------
+        key, return_missing, version_id
+            As for `get`.
+
+        Raises
+        ------
+        ObjectNotFound, AccessDenied, ...
+            A HEAD has no body: S3's code is then just ``NotFound`` or ``Forbidden``.
+        """
         core = self._alive()
         wanted = self._at.wanted(key, missing_ok=return_missing, version_id=version_id)
         found: S3Object = core.run(HeadTask(core.scope("info", 1), wanted))
@@ -663,7 +688,7 @@ class S3:
         processes: int | bool | None = None,
         executor: Executor | None = None,
     ) -> Results:
-        """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each. Shared as in `get_many`."""
+        """Ask about many objects; `S3Object` in the order of ``keys``. One HEAD each. All arguments are as for `get_many`."""
         self._check_all(keys)
         options = {"return_missing": return_missing}
         ready = partial(self._sendable, missing_ok=return_missing)
@@ -677,7 +702,10 @@ class S3:
         return many.run(self._alive(), "info", each(keys), make, self._progress, total=_count(keys))
 
     def exists(self, key: Key | None = None, *, version_id: str | None = None) -> bool:
-        """Say whether there is an object. One HEAD. Raises `AccessDenied` where S3 does not say."""
+        """Say whether there is an object (a prefix is none). One HEAD. Raises `AccessDenied` where S3 does not say.
+
+        ``key`` and ``version_id`` are as for `get`.
+        """
         return self.info(key, return_missing=True, version_id=version_id).exists
 
     def buckets(self) -> list[tuple[str, float | None]]:
@@ -725,7 +753,13 @@ class S3:
         return Results((found for prefix in prefixes for found in listings.level(core, prefix)), verb="list")
 
     def list_recursive(self, keys: Iterable[Directory | None] | None = None) -> Results:
-        """List all objects below each prefix, by key. One request per 1,000."""
+        """List all objects below each prefix, by key. One request per 1,000.
+
+        Parameters
+        ----------
+        keys : iterable, optional
+            Prefixes, each taken as a directory; None: the root.
+        """
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in ([None] if keys is None else each(keys))]
         return Results((found for prefix in prefixes for found in listings.recursive(core, prefix)), verb="list")
@@ -835,6 +869,10 @@ class S3:
         ----------
         key_objs : iterable of (key, obj) or S3PutObject, or dict
             Or anything with ``.key`` and ``.value``. A sequence is checked before anything is sent.
+        overwrite : bool
+            False: objects that are there stay.
+        processes, executor
+            As for `get_many`.
 
         Returns
         -------
@@ -857,10 +895,14 @@ class S3:
         processes: int | bool | None = None,
         executor: Executor | None = None,
     ) -> Results:
-        """Put many local files at once; ``(key, path)`` or `S3PutObject` with ``path``, or a dict. Otherwise as `put_many`.
+        """Put many local files at once. Otherwise as `put_many`.
 
         Parameters
         ----------
+        key_paths : iterable of (key, path) or S3PutObject, or dict
+            The content type is what an `S3PutObject` says; `upload` takes that of the name.
+        overwrite, processes, executor
+            As for `put_many`.
         resume : bool
             Go on with uploads in parts that were begun and not ended: parts that S3 has, to the byte, are not sent again. And
             keep what is sent if this one fails, too; `abort_incomplete` removes such parts, for which S3 asks money.
@@ -876,6 +918,14 @@ class S3:
         endings.
 
         Symbolic links to files are followed, to folders they are not.
+
+        Parameters
+        ----------
+        source : path
+        prefix : str, optional
+            Relative to the root, or a full URL if there is none; None: the root.
+        overwrite, resume : bool
+            As for `put_files`.
         """
         return self.put_files(many.typed(many.local_files(source, prefix)), overwrite, resume=resume)
 
@@ -1067,7 +1117,7 @@ class S3:
     # -- deleting, copying --------------------------------------------------------------------
 
     def delete(self, key: Key | None = None, *, version_id: str | None = None) -> None:
-        """Delete one object (in a versioned bucket: put a delete marker), or one version for good.
+        """Delete one object (in a versioned bucket: put a delete marker), or with ``version_id`` one version for good.
 
         A key that is not there is no error: S3 does not tell.
         """
@@ -1084,7 +1134,7 @@ class S3:
     def delete_many(
         self, keys: Iterable[Key], *, processes: int | bool | None = None, executor: Executor | None = None
     ) -> Results:
-        """Delete many objects, a thousand a request. Returns their URLs in order. Shared as in `get_many`.
+        """Delete many objects, a thousand a request. Returns their URLs in order. All arguments are as for `get_many`.
 
         Raises
         ------
@@ -1105,7 +1155,7 @@ class S3:
     ) -> Results:
         """Delete all objects below the given prefixes, each taken as a directory. Listed here, shared as in `get_many`.
 
-        Returns their URLs.
+        Returns their URLs. ``keys``, ``processes`` and ``executor`` are as for `get_recursive`.
         """
         core = self._alive()
         prefixes = [self._at.prefix(key, slash=False) for key in each(keys)]
@@ -1132,6 +1182,8 @@ class S3:
         ----------
         source, target : str
             Keys. A full URL is taken too, even under a root: copies often cross buckets.
+        source_version_id : str, optional
+            One version of the source.
         metadata : dict, optional
             In place of the source's.
         """
@@ -1208,6 +1260,8 @@ class S3:
 
         Parameters
         ----------
+        key, version_id
+            As for `get`.
         expires : int
             Seconds, 1 to 604,800; not longer than the credentials that sign it live.
         method : {"GET", "HEAD", "PUT", "DELETE"}

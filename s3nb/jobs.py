@@ -152,7 +152,7 @@ class Job:
         return self._future.done()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for its end, and return the error it ended with; None if there was none."""
+        """Wait for its end, ``timeout`` seconds at most, and return the error it ended with; None if there was none."""
         return self._waited(timeout).exception()
 
     def result(self, timeout: float | None = None) -> Any:
@@ -170,7 +170,7 @@ class Job:
         return self._waited(timeout).result()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for its end; return whether it is over. Raises nothing of the job's."""
+        """Wait for its end, ``timeout`` seconds at most; return whether it is over. Raises nothing of the job's."""
         try:
             self._waited(timeout)
         except TimeoutError:

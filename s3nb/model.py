@@ -501,8 +501,13 @@ def _decoded(value: str) -> str:
 class Results(list[Any]):
     """The results of a many-operation, in the order of the request: a list that can say what failed.
 
-    Methods that do not return missing objects raise a `BulkError` instead of returning failures; here ``failed``
-    holds what ``return_errors`` let through.
+    Methods of `S3` that meet failures raise a `BulkError`, whose ``results`` this is then: results and errors in the order of the
+    request.
+
+    Attributes
+    ----------
+    skipped : list
+        What was left alone, as it was there and was to be kept.
     """
 
     def __init__(
