@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.local import make_path_posix
-from fsspec.utils import isfilelike
+from fsspec.utils import isfilelike, stringify_path
 
 from s3nb import fs, many
 from s3nb.core import Operation
@@ -34,6 +36,10 @@ from s3nb.transfer.task import Settled, Task
 from s3nb.transfer.upload import PutTask
 from s3nb.transfer.wanted import Wanted
 
+_FRESH = (
+    5.0  # seconds for which a thread is told once more, and once only, what kind of thing its last pattern has found
+)
+_TOLD = 200_000  # names of which that is known
 _GAP = 64 * 1024  # bytes between two ranges that are fetched with them rather than apart
 
 
@@ -70,18 +76,29 @@ class Moving(Looking):
         return True
 
     def glob(self, path: Any, maxdepth: int | None = None, **options: Any) -> Any:
-        kinds = getattr(self._collected, "kinds", None)
-        if kinds is None:
+        if not has_magic(stringify_path(path)):
             return super().glob(path, maxdepth=maxdepth, **options)
         detail = options.pop("detail", False)
         found = super().glob(path, maxdepth=maxdepth, detail=True, **options)
-        kinds.update((name, facts["type"]) for name, facts in found.items())
+        kinds = getattr(self._collected, "kinds", None)
+        told = {name: facts["type"] for name, facts in found.items()} if len(found) <= _TOLD else {}
+        if kinds is None:
+            self._collected.told = time.monotonic() + _FRESH, told
+        else:
+            kinds.update(told)
         return found if detail else list(found)
 
     def isdir(self, path: Any) -> bool:
-        # fsspec asks it of each path that a pattern matches: the listing has told
+        # fsspec asks it of each path that a pattern matches, one after the other: the listing has told
         kind = (getattr(self._collected, "kinds", None) or {}).get(path)
+        if kind is None:
+            until, told = getattr(self._collected, "told", (0.0, None))
+            kind = told.pop(path, None) if told and time.monotonic() < until else None
         return super().isdir(path) if kind is None else kind == "directory"
+
+    def invalidate_cache(self, path: Any = None) -> None:
+        self._collected.told = 0.0, None
+        super().invalidate_cache(path)
 
     @staticmethod
     def _settle(verb: str, outcome: list[Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import fsspec
 import fsspec.tests.abstract as abstract
 import pytest
+from fsspec.registry import _registry
 
 import s3nb
 from s3nb.errors import InvalidURL, IsADirectory, ObjectNotFound
@@ -324,6 +325,30 @@ def test_what_a_kept_listing_does_not_have_is_asked_for(memory: Counted) -> None
     keeping.rm("bucket/a", recursive=True)
     with pytest.raises(FileNotFoundError):
         keeping.ls("bucket/a/sub")
+
+
+def test_what_a_pattern_has_found_is_not_asked_for_one_by_one(
+    counted: tuple[S3nbFileSystem, Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, memory = counted
+    monkeypatch.setitem(_registry, "s3", S3nbFileSystem)
+    found = fsspec.core.get_fs_token_paths("s3://bucket/*", storage_options={"client": memory.client})[2]
+    assert (found, asked(memory)) == (
+        [],
+        ["ListObjectsV2"],
+    )  # of what is both, and of directories, none is a file to open
+    memory.wire.store("bucket", "a/sub/h", b"h")
+    found = fsspec.core.get_fs_token_paths("s3://bucket/a/sub/*", storage_options={"client": memory.client})[2]
+    assert (found, asked(memory)) == (["bucket/a/sub/g", "bucket/a/sub/h"], ["ListObjectsV2"])
+    assert ours.glob("bucket/a/*") == ["bucket/a/f", "bucket/a/sub"]
+    memory.wire.log.clear()
+    assert [ours.isdir(f"bucket/a/{name}") for name in ("sub", "f")] == [True, False]
+    assert asked(memory) == []
+    assert ours.isdir("bucket/a/sub")  # asked again, it asks
+    assert asked(memory) == ["ListObjectsV2"]
+    ours.glob("bucket/a/*")
+    ours.rm("bucket/a/sub", recursive=True)
+    assert not ours.isdir("bucket/a/sub")
 
 
 def test_sizes_are_asked_for_at_once(counted: tuple[S3nbFileSystem, Counted]) -> None:
