@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from s3nb.spread import Pools
 
 Directory = str | Named | S3Object  # a prefix, taken as a directory
+# of boto3.Session.client and boto3.Session, what names something and tells nothing
+_NO_SECRET = frozenset({"api_version", "profile_name", "region_name", "use_ssl", "verify"})
+
 Progress = bool | str | Callable[[Snapshot], object] | None
 _PLAIN = (("Content-Type", "binary/octet-stream"),)  # headers of what is put without others
 
@@ -221,8 +224,11 @@ class S3:
             raise TypeError(
                 "a client with session= or wire= does not pickle: give profile=, region= or endpoint_url= instead"
             )
-        if self._made["client_params"] or self._made["session_vars"]:
-            raise TypeError("a client with client_params= or session_vars= does not pickle: they may hold secrets")
+        for name in ("client_params", "session_vars"):
+            given: Any = self._made[name]
+            for key, value in given.items():
+                if key not in _NO_SECRET or not isinstance(value, (str, bool)):
+                    raise TypeError(f"a client with {visible(key, 60)} in {name}= does not pickle: it may be a secret")
         return _remade, (self._made,)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import select
 import subprocess
 import sys
@@ -570,10 +571,51 @@ def test_a_worker_that_is_not_fit_is_named(
     assert client.exists(KEYS[0])
 
 
-def test_credentials_do_not_travel(client: S3) -> None:
-    import pickle
+class Watched(Executor):
+    """Keeps what goes out and what comes back, as bytes."""
 
-    assert b"no-secret" not in pickle.dumps(client)
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1)
+        self.seen: list[bytes] = []
+
+    def submit(self, fn: Any, /, *args: Any, **options: Any) -> Any:
+        self.seen.append(pickle.dumps((fn, args, options)))
+        future = self.pool.submit(fn, *args, **options)
+        self.seen.append(pickle.dumps(future.exception() or future.result()))
+        return future
+
+
+def test_credentials_do_not_travel(client: S3, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    watched = Watched()
+    with watched.pool:
+        client.map(workers.doubled, KEYS, executor=watched)
+        client.get_many(KEYS, executor=watched)
+        with pytest.raises(BulkError) as missing:
+            client.get_many(["none"], executor=watched)
+    assert any(b"k/07" in some for some in watched.seen)
+    assert b"no-secret" not in b"".join(watched.seen) + pickle.dumps((client, missing.value))
+    assert "no-secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({"client_params": {"region_name": "eu-north-1", "verify": False}}, ""),
+        ({"session_vars": {"profile_name": "default"}}, ""),
+        ({"session_vars": {"aws_secret_access_key": "x"}}, "aws_secret_access_key in session_vars="),
+        ({"client_params": {"config": object()}}, "config in client_params="),
+    ],
+)
+def test_of_further_arguments_those_travel_that_only_name_something(
+    tmp_path: Path, options: dict[str, Any], refused: str
+) -> None:
+    s3 = S3(tmp_path, **options)
+    if refused:
+        with pytest.raises(TypeError, match=refused):
+            pickle.dumps(s3)
+    else:
+        assert isinstance(pickle.loads(pickle.dumps(s3)), S3)
 
 
 def test_a_cancelled_operation_ends_as_cancelled(client: S3) -> None:
