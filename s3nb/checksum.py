@@ -232,7 +232,7 @@ def md5_of(body: Any) -> str:
     return digest.hexdigest()
 
 
-def pieces_of(read_at: Callable[[int, int], bytes], start: int, stop: int, step: int = 1 << 20) -> Iterable[bytes]:
-    """Yield bytes ``[start, stop)`` in steps through ``read_at(offset, size)``."""
+def pieces_of(read_at: Callable[[int, int], bytes], start: int, stop: int, step: int = 1 << 18) -> Iterable[bytes]:
+    """Yield bytes ``[start, stop)`` in steps through ``read_at(offset, size)``; a step stays in the processor's own cache."""
     for at in range(start, stop, step):
         yield read_at(at, min(step, stop - at))

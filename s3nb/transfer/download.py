@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
-from s3nb.checksum import CRC32, SIZE, Crc, crc, expected, is_md5, of_etag, of_part, of_parts, whole
+from s3nb.checksum import CRC32, SIZE, Crc, crc, expected, is_md5, of_etag, of_part, of_parts, pieces_of, whole
 from s3nb.errors import IntegrityError, LocalFileError, NotFound, ObjectChanged, PreconditionFailed, S3Error
 from s3nb.model import RangeInfo, S3Object
 from s3nb.ranges import Part, download_part_size, parse_content_range, plan_parts
@@ -34,7 +34,7 @@ _SLOW = 4  # times slower than the usual one
 _ENOUGH = 4  # rates to know what is usual
 _RENEWALS = 3  # of one range
 _STEP = 256 * 1024  # what is lost of each part under way when the process is killed
-_WORTH_NOTING = 2.0  # seconds of a download that may be lost altogether: who keeps sums for nothing else begins then
+_WORTH_NOTING = 5.0  # seconds of a download that may be lost altogether: who keeps sums for nothing else begins then
 _DOUBTFUL = (
     0.5  # seconds before an object's time: that a file has which may have to be compared by its bytes (`s3nb.sync`)
 )
@@ -473,10 +473,10 @@ class GetTask(Task):
         return self._size or 0
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        for at in range(start, stop, 1 << 20):
+        for piece in pieces_of(lambda at, size: os.pread(self._fd, size, at), start, stop):
             if self.scope.cancelled:
                 raise CancelledError
-            yield os.pread(self._fd, min(1 << 20, stop - at), at)
+            yield piece
 
     def in_pool(self, step: Callable[[], None]) -> None:
         self.engine.work(self._guarded, step)

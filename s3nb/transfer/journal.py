@@ -14,6 +14,8 @@ import re
 import time
 from typing import Any, NamedTuple
 
+from s3nb.checksum import pieces_of
+
 try:
     import fcntl
 except ImportError:  # Windows: two processes that resume the same file are told apart by the rename at the end
@@ -204,8 +206,8 @@ def read_back(fd: int, sums: list[Sum], update: Any) -> list[Sum]:
     good = []
     for piece in sums:
         value = 0
-        for at in range(piece.start, piece.stop, 1 << 20):
-            value = update(os.pread(fd, min(1 << 20, piece.stop - at), at), value)
+        for data in pieces_of(lambda at, size: os.pread(fd, size, at), piece.start, piece.stop):
+            value = update(data, value)
         if value == piece.value:
             good.append(piece)
     return good

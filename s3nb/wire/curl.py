@@ -29,7 +29,8 @@ from s3nb.wire.forms import Form
 from s3nb.wire.poll import Poll
 from s3nb.wire.signing import EMPTY_SHA256, Keys, Signer, encode_key, encode_query
 
-_RECEIVE_BUFFER = 512 * 1024  # CURL_MAX_READ_SIZE is far above; larger ones gained nothing measurable
+# Since 8.7 all exchanges of a lane share one; before, each connection had its own (https://curl.se/libcurl/c/CURLOPT_BUFFERSIZE.html)
+_RECEIVE_BUFFER = 4 * 1024 * 1024 if pycurl.version_info()[2] >= 0x080700 else 512 * 1024
 _SEND_BUFFER = 512 * 1024
 _KEPT_CONNECTIONS = 512
 _FORMS = 64  # kept of a second: many requests of a kind, few kinds
