@@ -42,7 +42,7 @@ KEYS = {
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 50 keys: a few thousand are many then. And they count as slow, however fast they come."""
     monkeypatch.setattr(listing, "PAGE", 50)
-    monkeypatch.setattr(listing, "_WAIT", -1e9)
+    monkeypatch.setattr(listing, "_WAITS", ((2, -1e9),))
 
 
 def in_order(keys: list[str]) -> list[str]:
@@ -251,7 +251,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("step", [0.0, 0.03], ids=["at once", "after 30 ms"])
+@pytest.mark.parametrize("step", [0.0, 0.005, 0.03], ids=["at once", "after 5 ms", "after 30 ms"])
 def test_only_a_listing_that_has_to_be_waited_for_is_cut(
     step: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,9 +261,12 @@ def test_only_a_listing_that_has_to_be_waited_for_is_cut(
     wire, s3 = memory(tmp_path, KEYS["hashes"])
     with s3:
         assert [o.object_key for o in s3.iter_list()] == in_order(KEYS["hashes"])
-    cut = [r for r in wire.log if dict(r.query).get("start-after")]
-    assert bool(cut) is bool(step)
-    if not step:
+    cut = next((n for n, r in enumerate(wire.log) if dict(r.query).get("start-after")), None)
+    if step:
+        assert cut is not None
+        assert (2 <= cut < 8) if step == 0.03 else (8 <= cut < 90)
+    else:
+        assert cut is None
         assert wire.requests("ListObjectsV2") == 100  # and none more
 
 
@@ -309,7 +312,7 @@ class Changing(MemoryWire):
 def test_a_page_with_rows_that_cannot_be_read_is_asked_for_again(
     wait: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_WAIT", wait)
+    monkeypatch.setattr(listing, "_WAITS", ((2, wait),))
     wire = Changing({"bucket": dict.fromkeys(KEYS["numbers"], b"")})
     with S3(tmp_path, s3root="s3://bucket", wire=wire, config=TransferConfig(backoff_base=0.001)) as s3:
         found = [o.object_key for o in s3.iter_list()]

@@ -35,8 +35,9 @@ _AHEAD = 96  # pages asked for or held, and not yet read: some 30 MiB
 _STRETCH = 4  # pages that a stretch should have
 _MARKS = 32  # pages over which the density of keys is taken
 _SAMPLES = 8  # keys of a page that are looked at
-_WAIT = 0.001  # seconds, and a quarter of the time that a page is used: who waits longer, again and again, has the listing cut
-_WAITS = 3  # pages
+# How many pages in a row have to be waited for how long (seconds beyond a quarter of the time that the one before was used), for the
+# listing to be cut: a server far away is known at once, one that is near from a machine that is busy, only after some pages.
+_WAITS = ((2, 0.015), (8, 0.002))
 _SLICE = 0.2  # seconds: a bare wait cannot be interrupted on Windows
 
 Skip = Callable[[str], str | None]
@@ -172,9 +173,8 @@ class Listing:
         self._may = 1  # pages ahead of the reader
         self._waiting = False
         self._since = monotonic()  # when the reader was last given something to do
-        self._waits: deque[float] = deque(
-            maxlen=_WAITS
-        )  # how long he has waited for the last pages, beyond what is usual
+        # how long he has waited for the last pages, beyond what is usual
+        self._waits: deque[float] = deque(maxlen=max(n for n, _ in _WAITS))
         self._slow = False
         self._probe = (
             not delimiter
@@ -364,7 +364,9 @@ class Listing:
         self._waiting = False
         now = monotonic()
         self._waits.append(now - began - (began - self._since) / 4)
-        self._slow = self._slow or (len(self._waits) > 1 and min(self._waits) > _WAIT)
+        if not self._slow:
+            waits = [*self._waits]
+            self._slow = any(len(waits) >= n and min(waits[-n:]) > least for n, least in _WAITS)
         self._since = now
         while True:
             self._accept(came)
