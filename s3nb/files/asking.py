@@ -104,7 +104,7 @@ class Ask:
             raise
         made = S3Reader(remote, self.where.name)
         if client._portable:
-            made._remade = (_reopened, (self.where, None if options is not None else client, dict(options or {})))
+            made._remade = (reopened, (self.where, None if options is not None else client, dict(options or {})))
         return made
 
     def _perhaps_a_directory(self, error: NotFound) -> NoReturn:
@@ -307,7 +307,7 @@ _NOBODY: Any = _Nobody()
 _ignoring: weakref.WeakKeyDictionary[Engine, dict[str, bool]] = weakref.WeakKeyDictionary()
 
 
-def _reopened(
+def reopened(
     where: Address,
     client: S3 | None,
     options: dict[str, Any],
@@ -321,7 +321,7 @@ def _reopened(
     remote = Remote(client._alive(), where.bucket, where.key, etag=quoted(etag), version_id=where.version_id, size=size)
     remote.known_version(version_id)
     reader = S3Reader(remote, where.name)
-    reader._remade = (_reopened, (where, None if options or client is None else client, options))
+    reader._remade = (reopened, (where, None if options or client is None else client, options))
     reader.seek(at)
     return reader
 

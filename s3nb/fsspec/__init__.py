@@ -17,9 +17,10 @@ from fsspec import register_implementation
 from fsspec.compression import compr
 from fsspec.utils import infer_compression, stringify_path
 
+from s3nb.files import S3Reader
 from s3nb.files import open as open_file
 from s3nb.files.compress import codec_for
-from s3nb.fsspec.files import AsyncFile, Deferred, DeferredText
+from s3nb.fsspec.files import AsyncFile, Deferred, DeferredText, travels_with
 from s3nb.fsspec.looking import NEEDLESS
 from s3nb.fsspec.moving import Moving
 
@@ -81,7 +82,10 @@ class S3nbFileSystem(Moving):
             self.invalidate_cache(path)
         target = self._path(path, options.pop("version_id", None))
         if autocommit or not writes:
-            return open_file(target, mode, client=self._client, version_id=target.version_id, **options)
+            made = open_file(target, mode, client=self._client, version_id=target.version_id, **options)
+            if isinstance(made, S3Reader) and made._remade is not None:
+                travels_with(self, made, made._remade[1][0])
+            return made
         text = {name: options.pop(name, None) for name in ("encoding", "errors", "newline")}
         below = open_file(
             target, mode.replace("t", "").replace("b", "") + "b", client=self._client, commit="explicit", **options

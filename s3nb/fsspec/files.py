@@ -6,8 +6,23 @@ import asyncio
 import io
 from typing import Any
 
-from s3nb.files import S3Writer
+from s3nb.files import S3Reader, S3Writer
+from s3nb.files.address import Address
+from s3nb.files.asking import reopened
 from s3nb.files.leaving import failure_that_closes, handled
+
+
+def resumed(
+    filesystem: Any, where: Address, etag: str | None, version_id: str | None, size: int, at: int
+) -> S3Reader:  # fmt: skip
+    """Make a reader of what another process was reading through a filesystem, which travels with its secrets, as fsspec's do."""
+    return travels_with(filesystem, reopened(where, filesystem._client, {}, etag, version_id, size, at), where)
+
+
+def travels_with(filesystem: Any, file: S3Reader, where: Address) -> S3Reader:
+    """Have a file pickle by way of its filesystem: a client with keys of its own does not."""
+    file._remade = (resumed, (filesystem, where))
+    return file
 
 
 class Deferred(io.BufferedIOBase):

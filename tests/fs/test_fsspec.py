@@ -617,6 +617,21 @@ def test_a_wrong_argument_is_an_error_at_once_and_needless_ones_are_not() -> Non
     )
 
 
+def test_a_file_pickles_with_its_filesystem_and_goes_on_where_it_was(moto_server: Server, abstract_bucket: str) -> None:
+    ours, name = S3nbFileSystem(**options(moto_server)), f"{abstract_bucket}/{uuid.uuid4().hex}"
+    ours.pipe(name, b"0123456789")
+    with ours.open(name) as file:
+        assert file.read(3) == b"012"
+        copy = pickle.loads(pickle.dumps(file))
+        assert copy.read(2) == b"34"
+        again = pickle.loads(pickle.dumps(copy))  # as it may travel on
+        assert again.read() == b"56789"
+        again.seek(0)
+        ours.pipe(name, b"another")
+        with pytest.raises(s3nb.ObjectChanged):
+            pickle.loads(pickle.dumps(again)).read()
+
+
 def test_it_pickles_and_equal_ones_are_one(moto_server: Server) -> None:
     ours = S3nbFileSystem(**options(moto_server))
     assert S3nbFileSystem(**options(moto_server)) is ours
