@@ -194,6 +194,11 @@ class Digests:
         self._sha = hashlib.sha256() if sha256 else None
         self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
 
+    @property
+    def asked(self) -> bool:
+        """Whether any of them is asked for."""
+        return self._crc is not None or self._sha is not None or self._md5 is not None
+
     def update(self, data: bytes | memoryview) -> None:
         """Add ``data``."""
         if self._crc is not None:

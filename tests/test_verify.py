@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from s3nb import S3, BulkError, IntegrityError, S3GetObject, TransferConfig, checksum
 from s3nb.testing import Fault, MemoryWire
+from s3nb.wire import FileSlice
 
 from .conftest import Server
 from .test_faults import LARGE, MIB, QUICK, blocks, left_over
@@ -153,6 +154,27 @@ def test_a_flip_on_the_way_up_is_sent_again(s3: S3, wire: MemoryWire, size: int,
     wire.faults.append(Fault("PutObject|UploadPart", flip=True, times=1))
     s3.put_files([("file", tmp_path / "file")])
     assert wire.body("box", "file") == LARGE[:size]
+
+
+@pytest.mark.parametrize(("asked", "times"), [(False, 1), (True, 2)])
+def test_a_file_is_read_for_its_sums_only_if_some_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool, times: int
+) -> None:
+    read: list[int] = []
+    read_at = FileSlice.read_at
+
+    def counted(body: FileSlice, offset: int, size: int) -> bytes:
+        data = read_at(body, offset, size)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(FileSlice, "read_at", counted)
+    (tmp_path / "file").write_bytes(LARGE)
+    wire = MemoryWire({"box": {}})
+    with S3(tmp_path, s3root="s3://box", wire=wire, config=replace(QUICK, verify=False, upload_checksum=asked)) as s3:
+        s3.put_files([("file", tmp_path / "file")])
+    assert wire.body("box", "file") == LARGE
+    assert sum(read) == times * len(LARGE)
 
 
 def test_flips_in_every_upload_are_an_error_with_both_sums(s3: S3, wire: MemoryWire) -> None:

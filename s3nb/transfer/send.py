@@ -114,7 +114,7 @@ class PutCall(Call):
             digests.update(body)
         elif isinstance(body, Held):
             digests.update(body.view)  # at once: every piece would wait for the interpreter's lock anew
-        else:
+        elif digests.asked:
             for piece in pieces_of(body.read_at, 0, len(body)):
                 digests.update(piece)
         self._hash = digests.sha256
