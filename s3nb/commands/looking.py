@@ -270,7 +270,8 @@ def _cat(parser: Parser) -> None:
     literal_option(parser)
 
 
-def _run_cat(here: Here, keys: Sequence[Any], literal: bool) -> Contents:
+def cat(here: Here, keys: Sequence[Any], literal: bool) -> Contents:
+    """Return objects as they are shown, one behind the other."""
     s3, names = here.at(*keys)
     found = s3.iter_get(here.matched(s3, names, literal=literal))
     return contents((Piece(item.blob or b"", item.size or 0) for item in found), lazy=here.session.lazy)
@@ -363,7 +364,7 @@ VERBS = (
          ("preview s3://bucket/a.parquet", "preview s3://bucket/log.gz --rows 5")),
     Verb("head", _GROUP, "the first lines of an object", _head, _run_head,
          ("head s3://bucket/a.csv", "head -n 3 s3://bucket/a.csv", "head -c 4k s3://bucket/a.bin")),
-    Verb("cat", _GROUP, "objects as text, whole", _cat, _run_cat,
+    Verb("cat", _GROUP, "objects as text, whole", _cat, cat,
          ("cat s3://bucket/readme.txt",)),
     Verb("presign", _GROUP, "a URL that works without credentials for a while", _presign, _run_presign,
          ("presign s3://bucket/a.csv", "presign s3://bucket/a.csv --expires 24h", "presign s3://bucket/new.csv --method PUT")),

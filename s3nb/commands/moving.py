@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from s3nb.commands.looking import cat
 from s3nb.commands.options import dry_run_option, literal_option, no_clobber_option, yes_option
 from s3nb.commands.parser import Parser, Verb
 from s3nb.commands.results import plan, skipping
@@ -16,6 +18,7 @@ from s3nb.errors import (
     LocalFileError,
 )
 from s3nb.many import local_files, typed
+from s3nb.mime import type_of
 from s3nb.model import Results, S3Object
 from s3nb.sync import Synced, chosen
 from s3nb.text import plural, visible
@@ -56,7 +59,20 @@ def _is_remote(item: Any) -> bool:
 
 
 def _run_cp(here: Here, **arguments: Any) -> Any:
+    if here.session.lazy and "-" in (arguments["target"], *arguments["sources"]):
+        return _piped(here, **arguments)
     return Transfer(here, **arguments).run(remove=False)
+
+
+def _piped(here: Here, sources: Sequence[Any], target: Any, literal: bool, no_overwrite: bool, **others: Any) -> Any:
+    """Copy standard input to an object, or objects to standard output: in a shell both are called ``-``."""
+    if any(others.values()):
+        raise here.usage("- goes with --literal and -n only")
+    if target == "-" and all(map(_is_remote, sources)):
+        return cat(here, sources, literal)
+    if list(sources) == ["-"] and _is_remote(target) and not target.endswith("/"):
+        return here.client().put(target, sys.stdin.buffer, not no_overwrite, type_of(target))
+    raise here.usage("- is standard input as the only SOURCE of an s3:// URL, or standard output as TARGET of some")
 
 
 def _run_mv(here: Here, **arguments: Any) -> Any:
@@ -117,7 +133,7 @@ class Transfer:
                 self._remove(arrived if len(exc.results) == len(moves) else [])
             raise
         if remove:
-            skipped = set(getattr(results, "skipped", ()))
+            skipped = set(results.skipped) if isinstance(results, Results) else set()
             self._remove([m for m in moves if self._place(m) not in skipped])
         return skipping(results, left) if left else results
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from s3nb import many
 from s3nb.client import S3
+from s3nb.commands.contents import Contents, Piece, contents
 from s3nb.commands.lines import keys_of
 from s3nb.commands.options import dry_run_option, no_clobber_option
 from s3nb.commands.parser import Parser, Verb, whole
@@ -34,9 +35,11 @@ def _get(parser: Parser) -> None:
 def _run_get(
     here: Here, key: Any, to: Any, offset: int | None, length: int | None, version_id: str | None, return_missing: bool,
     no_overwrite: bool,
-) -> S3Object | Results:  # fmt: skip
+) -> S3Object | Results | Contents:  # fmt: skip
     s3, (name,) = here.at(key)
     wanted = name if offset is None and length is None else S3GetObject(name, offset, length)
+    if to == "-" and here.session.lazy:
+        return contents((Piece(o.blob or b"", o.size or 0) for o in [s3.get(wanted, version_id=version_id)]), lazy=True)
     to = _kept(here, to)
     if to is None or return_missing:
         return s3.get(wanted, return_missing, version_id=version_id)

@@ -263,6 +263,21 @@ def test_a_terminal_without_unicode_gets_escapes(shell: str, locale: dict[str, s
         assert b"-\\u65e5\\u672c.csv" in done.stdout or "größer-日本.csv".encode() in done.stdout
 
 
+def test_a_dash_is_standard_input_and_output(shell: str) -> None:
+    script = f"""
+        printf hello | "$0" -m s3nb cp - {shell}/page.html -q && "$0" -m s3nb cp {shell}/page.html - &&
+        "$0" -m s3nb get {shell}/page.html --to - --offset 1 --length 2 && "$0" -m s3nb cp x - 2>&1 || ls
+    """
+    done = subprocess.run(["sh", "-c", script, sys.executable], capture_output=True, text=True, check=True)
+    lines = [
+        f"{shell}/page.html",
+        "helloels3nb cp: - is standard input as the only SOURCE of an s3:// URL, or standard output as TARGET of some",
+    ]
+    assert (done.stdout.splitlines(), done.stderr) == (lines, "")  # and no file is called so
+    with S3(s3root=shell) as s3:
+        assert s3.info("page.html").content_type == "text/html"
+
+
 def test_standard_input_that_is_no_text_is_said(shell: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "s3nb", "info_many", "-"], input=b"a\n\xff\n", capture_output=True, check=False

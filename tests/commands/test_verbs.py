@@ -421,6 +421,11 @@ def test_mv_deletes_what_has_arrived_and_nothing_else(do: Do, wire: MemoryWire, 
     assert sorted(k for k in wire.buckets["box"] if k.startswith("dir")) == ["dir/c.csv"]
 
 
+def test_one_object_is_moved_within_s3(do: Do, wire: MemoryWire) -> None:
+    assert do("mv s3://box/a.txt s3://other/b.txt") == "s3://other/b.txt"
+    assert ("a.txt" in wire.buckets["box"], "b.txt" in wire.buckets["other"]) == (False, True)
+
+
 def test_mv_keeps_a_source_whose_target_was_there(do: Do, wire: MemoryWire, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("mine")
     do(f"mv {tmp_path}/a.txt s3://box/ --no-overwrite")
