@@ -125,7 +125,7 @@ OUTSIDE = {
     "botocore": {"wire.aws", "wire.boto", "wire.curl"},
     "pycurl": {"wire.curl", "wire.exchange"},
     "tqdm": {"bars"},
-    "fsspec": {"fsspec", "fsspec.looking", "fsspec.moving"},
+    "fsspec": {"fsspec", "fsspec.files", "fsspec.looking", "fsspec.moving"},
     "moto": {"sandbox"},
     "werkzeug": {"sandbox"},
     "pyarrow": {"sandbox", "preview.arrow", "preview.apart"},

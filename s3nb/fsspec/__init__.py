@@ -20,7 +20,7 @@ from fsspec.utils import infer_compression, stringify_path
 from s3nb.files import S3Reader
 from s3nb.files import open as open_file
 from s3nb.files.compress import codec_for
-from s3nb.fsspec.files import AsyncFile, Deferred, DeferredText, travels_with
+from s3nb.fsspec.files import AsyncFile, Blocks, Deferred, DeferredText, travels_with
 from s3nb.fsspec.looking import NEEDLESS
 from s3nb.fsspec.moving import Moving
 
@@ -96,8 +96,10 @@ class S3nbFileSystem(Moving):
         self.transaction.files.append(deferred)
         return deferred
 
-    def _open(self, path: Any, mode: str = "rb", **options: Any) -> Any:
-        return self.open(path, mode, **options)
+    def _open(self, path: Any, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
+        if mode == "rb" and options.get("cache_type") == "none":
+            return Blocks(self, self._strip_protocol(path), mode, block_size or "default", cache_type="none")
+        return self.open(path, mode, block_size, **options)
 
     async def open_async(self, path: Any, mode: str = "rb", **options: Any) -> Any:
         """Open a file for reading by ``await file.read(n)``."""

@@ -6,6 +6,8 @@ import asyncio
 import io
 from typing import Any
 
+from fsspec.spec import AbstractBufferedFile
+
 from s3nb.files import S3Reader, S3Writer
 from s3nb.files.address import Address
 from s3nb.files.asking import reopened
@@ -23,6 +25,14 @@ def travels_with(filesystem: Any, file: S3Reader, where: Address) -> S3Reader:
     """Have a file pickle by way of its filesystem: a client with keys of its own does not."""
     file._remade = (resumed, (filesystem, where))
     return file
+
+
+class Blocks(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is not typed
+    """A file for fsspec's ``blockcache::``, which puts a cache of its own into it."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        data: bytes = self.fs.cat_file(self.path, start, end)
+        return data
 
 
 class Deferred(io.BufferedIOBase):

@@ -445,6 +445,19 @@ def test_what_a_name_says_of_compression_is_what_fsspec_understands(
     ]
 
 
+def test_a_file_for_blockcache_has_what_that_asks_of_it(ours: S3nbFileSystem, tree: Place) -> None:
+    """fsspec's `CachingFileSystem` opens it so, and puts a cache in the place of its own."""
+    ours.pipe(tree.at("digits"), b"0123456789")
+    with ours._open(f"{tree.bucket}/digits", "rb", block_size=4, cache_type="none") as file:
+        assert (file.blocksize, file.size, file._fetch_range(2, 5), file.read(3), file.read()) == (
+            4,
+            10,
+            b"234",
+            b"012",
+            b"3456789",
+        )
+
+
 def test_exclusive_creation(ours: S3nbFileSystem, tree: Place) -> None:
     with pytest.raises(FileExistsError):
         ours.pipe_file(tree.at("a/f"), b"new", mode="create")
