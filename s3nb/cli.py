@@ -203,9 +203,10 @@ def _contents(pieces: Generator[Piece, None, None]) -> None:
         sys.stdout.flush()
         out = sys.stdout.buffer
         for piece in pieces:
-            rest = memoryview(piece.raw)
-            while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
-                rest = rest[out.write(rest) :]
+            for chunk in piece.chunks():
+                rest = memoryview(chunk)
+                while rest:  # unbuffered (PYTHONUNBUFFERED), a write to a pipe may take less than all
+                    rest = rest[out.write(rest) :]
         out.flush()
 
 

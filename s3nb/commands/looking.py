@@ -274,7 +274,7 @@ def cat(here: Here, keys: Sequence[Any], literal: bool) -> Contents:
     """Return objects as they are shown, one behind the other."""
     s3, names = here.at(*keys)
     found = s3.iter_get(here.matched(s3, names, literal=literal))
-    return contents((Piece(item.blob or b"", item.size or 0) for item in found), lazy=here.session.lazy)
+    return contents((Piece(b"", item.size or 0, item=item) for item in found), lazy=here.session.lazy)
 
 
 def _head(parser: Parser) -> None:

@@ -39,7 +39,7 @@ def _run_get(
     s3, (name,) = here.at(key)
     wanted = name if offset is None and length is None else S3GetObject(name, offset, length)
     if to == "-" and here.session.lazy:
-        return contents((Piece(o.blob or b"", o.size or 0) for o in [s3.get(wanted, version_id=version_id)]), lazy=True)
+        return contents((Piece(b"", o.size or 0, item=o) for o in [s3.get(wanted, version_id=version_id)]), lazy=True)
     to = _kept(here, to)
     if to is None or return_missing:
         return s3.get(wanted, return_missing, version_id=version_id)

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from s3nb import S3, cli
+from s3nb.commands.contents import Piece
+from s3nb.commands.session import Session
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
@@ -64,6 +66,15 @@ def test_standard_input_is_stored_and_bytes_come_out_as_they_are(shell: str) -> 
     assert done.stdout == bytes(range(256))
     done = subprocess.run([*run, "head", "-c", "3", f"{shell}/bin"], capture_output=True, check=True)
     assert done.stdout == b"\0\1\2"
+
+
+def test_large_objects_are_shown_some_at_a_time_and_let_go(session: Session) -> None:
+    with session.client() as s3:
+        s3.put_many([("s3://other/a", b"a" * 3_000_000), ("s3://other/b", b"b")])
+        found = s3.get_many(["s3://other/a", "s3://other/b"])
+        pieces = [Piece(b"", o.size or 0, item=o) for o in found]
+        assert [[len(chunk) for chunk in piece.chunks()] for piece in pieces] == [[1 << 20, 1 << 20, 902848], [1]]
+        assert [o.downloaded for o in found] == [False, False]
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
