@@ -562,6 +562,7 @@ class Elsewhere(Executor):
         ("version", "a worker has s3nb none of ours, not"),
         ("credentials", rf"worker .*:{os.getpid()} has no credentials of its own"),
     ],
+    ids=["version", "credentials"],  # and no number of a process: the processes that run the tests compare names
 )
 def test_a_worker_that_is_not_fit_is_named(
     client: S3, credentials: None, monkeypatch: pytest.MonkeyPatch, what: str, message: str
