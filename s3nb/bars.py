@@ -125,11 +125,13 @@ class Bar(_Drawn):
         width = columns(self._stream)
         bar.ncols = width - 1  # a full line would wrap in some terminals
         title = visible(view.title, max(width * 3 // 8, 12))
-        size = _BAR_WIDE if width >= 100 else _BAR_NARROW
-        room = width - 1 - len(title) - (2 if view.share is None else size + 9)
+        size = _BAR_WIDE if width >= 100 else _BAR_NARROW if width >= 60 else 0  # then words say more
+        room = width - 1 - len(title) - (2 if view.share is None else size + 9 if size else 7)
         words = _safe(view.words(room))
         if view.share is None:
             bar.bar_format = f"{_safe(title)}  {words}"
+        elif not size:
+            bar.bar_format = f"{_safe(title)} {view.percent:>4}  {words}"
         else:
             bar.bar_format = f"{_safe(title)} {view.percent:>4} |{{bar:{size}}}| {words}"
             bar.n = view.share

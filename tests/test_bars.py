@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import sys
+import termios
 import types
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,19 @@ def test_a_terminal_that_does_not_know_its_width_gets_a_bar_all_the_same() -> No
         bar.tick()
         assert b"2/10 objects" in os.read(reader, 4096)
     os.close(reader)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_narrow_terminal_gets_words_in_place_of_a_bar() -> None:
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 40))
+    with os.fdopen(writer, "w") as terminal:
+        bar = bars.Bar(running(10), terminal)
+        bar.tick()
+        drawn = os.read(reader, 4096).decode().strip()
+    os.close(reader)
+    assert drawn.startswith("get  20%  2/10 objects")
+    assert len(drawn) < 40
 
 
 @pytest.mark.usefixtures("soon")
