@@ -40,6 +40,7 @@ from s3nb.errors import (
     S3Error,
     ServerError,
     Throttled,
+    UnfitWorker,
     UnsafeKey,
 )
 from s3nb.model import RangeInfo, Results, S3GetObject, S3Object, S3PutObject
@@ -124,6 +125,7 @@ __all__ = [
     "Synced",
     "Throttled",
     "TransferConfig",
+    "UnfitWorker",
     "UnsafeKey",
     "copy",
     "copytree",

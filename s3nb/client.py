@@ -538,7 +538,7 @@ class S3:
             Some objects could not be fetched, or the function raised for them; all others are done.
         TypeError
             The function cannot travel.
-        Unfit
+        UnfitWorker
             A worker has no credentials, another s3nb, or cannot load the function; before anything is done.
         """
         if not callable(function):

@@ -22,6 +22,7 @@ Every error is an :class:`S3Error`, which is an `OSError`, so that code written 
     │   └── ObjectChanged                  another version came in between
     ├── IntegrityError                     bytes that are not those that were sent
     ├── ListError                          a listing that is none
+    ├── UnfitWorker                        of processes= or executor=: no credentials, another s3nb, ...
     ├── UnsafeKey (ValueError)             a key that has no safe local path
     ├── LocalFileError                     disk full, no permission, ...
     ├── ConnectionFailed (ConnectionError) no connection, or it broke
@@ -205,6 +206,10 @@ class IntegrityError(S3Error):
 
 class ListError(S3Error):
     """What came in place of a listing is none; nothing may be concluded from it."""
+
+
+class UnfitWorker(S3Error):
+    """A worker cannot do its part of a many-operation: another s3nb, no credentials, a function that does not load."""
 
 
 class UnsafeKey(S3Error, ValueError):

@@ -26,10 +26,10 @@ from typing import Any
 import pytest
 
 from s3nb import S3, spread
-from s3nb.errors import BulkError, InvalidObject, LocalFileNotFound, ObjectNotFound, S3Error, UnsafeKey
+from s3nb.errors import BulkError, InvalidObject, LocalFileNotFound, ObjectNotFound, S3Error, UnfitWorker, UnsafeKey
 from s3nb.model import S3GetObject, S3PutObject
 from s3nb.progress import Snapshot
-from s3nb.spread import Unfit, gather, order, worker
+from s3nb.spread import gather, order, worker
 
 from . import workers
 from .conftest import Server
@@ -391,7 +391,7 @@ def test_a_folder_that_a_worker_does_not_see_is_no_place_for_downloads(
     client: S3, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gather, "Order", lambda *fields: replace(order.Order(*fields), shared="/nowhere/mark"))
-    with pytest.raises(Unfit, match="does not see the folder /nowhere of the other side"):
+    with pytest.raises(UnfitWorker, match="does not see the folder /nowhere of the other side"):
         client.download(KEYS, tmp_path, executor=cluster.get_executor())
     assert not list(tmp_path.iterdir())
 
@@ -404,7 +404,7 @@ def test_one_of_several_workers_that_is_not_fit_is_found_before_anything_is_done
     try:
         with (
             S3(tmp_path, bucket=shared_bucket, endpoint_url=moto_server.endpoint_url, region="eu-north-1") as s3,
-            pytest.raises(Unfit, match="has no credentials of its own"),
+            pytest.raises(UnfitWorker, match="has no credentials of its own"),
         ):
             s3.delete_many(KEYS, executor=cluster.get_executor())
     finally:
@@ -567,7 +567,7 @@ class Elsewhere(Executor):
 def test_a_worker_that_is_not_fit_is_named(
     client: S3, credentials: None, monkeypatch: pytest.MonkeyPatch, what: str, message: str
 ) -> None:
-    with pytest.raises(Unfit, match=message):
+    with pytest.raises(UnfitWorker, match=message):
         client.delete_many(KEYS, executor=Elsewhere(monkeypatch, what))
     assert client.exists(KEYS[0])
 

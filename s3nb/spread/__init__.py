@@ -9,7 +9,6 @@ the results.
 """
 
 from s3nb.spread.gather import Spread
-from s3nb.spread.order import Unfit
 from s3nb.spread.pools import Pools, executor_of
 
-__all__ = ["Pools", "Spread", "Unfit", "executor_of"]
+__all__ = ["Pools", "Spread", "executor_of"]

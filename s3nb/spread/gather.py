@@ -15,13 +15,13 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from typing import Any
 
 from s3nb import bars
-from s3nb.errors import S3Error
+from s3nb.errors import S3Error, UnfitWorker
 from s3nb.model import Results
 from s3nb.progress import Progress
 from s3nb.spread import order as orders
 from s3nb.spread import parcel, travel
 from s3nb.spread.board import Board
-from s3nb.spread.order import TRIES, Order, Outcome, Unfit
+from s3nb.spread.order import TRIES, Order, Outcome
 from s3nb.spread.pools import Pools, no_start, workers_of
 from s3nb.spread.signals import Ear, each_worker
 from s3nb.spread.worker import hello, location, work
@@ -207,7 +207,7 @@ class Spread:
         if len(refusals) == 1:
             raise refusals[0]
         if refusals:
-            raise Unfit(
+            raise UnfitWorker(
                 f"{len(refusals)} of {len(asked)} workers cannot do the work: " + "; ".join(map(str, refusals[:3]))
             )
 
@@ -329,11 +329,11 @@ class Spread:
                 chunk.spared += 1
                 return  # it waited in the pool that another one broke
         killed = isinstance(error, BrokenExecutor) or type(error).__name__ in _LOST
-        if not killed and not isinstance(error, (CancelledError, Unfit)):
+        if not killed and not isinstance(error, (CancelledError, UnfitWorker)):
             raise error
         chunk.tries += 2 if type(error).__name__ == _KILLED else 1
         self._progress.retried(error)
-        if isinstance(error, Unfit):
+        if isinstance(error, UnfitWorker):
             if chunk.tries >= TRIES:
                 chunk.outcome = self._failed(chunk, error)
         elif killed:
@@ -420,7 +420,7 @@ def _refusal(answer: Future[Any], address: str) -> BaseException | None:
             f"{where} was lost when it was asked whether it can do the work: {type(error).__name__}: {error}"
         )
     else:
-        made = Unfit(f"{where} cannot run s3nb: {type(error).__name__}: {visible(str(error), 300)}")
+        made = UnfitWorker(f"{where} cannot run s3nb: {type(error).__name__}: {visible(str(error), 300)}")
     made.__cause__ = error
     return made
 
@@ -432,4 +432,4 @@ def _versions(answer: Future[Any], address: str) -> BaseException | None:
         return error
     where = f"worker {address}" if address else "a worker"
     theirs = "another s3nb, or none" if answer.result() is None else f"s3nb {answer.result()}"
-    return Unfit(f"{where} has {theirs}, not {orders.VERSION}: install the same on all of them")
+    return UnfitWorker(f"{where} has {theirs}, not {orders.VERSION}: install the same on all of them")

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from s3nb.errors import S3Error
-
 PROTOCOL = 3  # of what travels; another one is another s3nb
 VERSION = f"{sys.modules['s3nb'].__version__}/{PROTOCOL}"  # what both sides must have in common
 TRIES = 3  # of a chunk whose worker died
@@ -19,10 +17,6 @@ _SHARES = 8  # chunks that a worker should get of a whole, so that all end at ab
 _WEIGHT = 32 << 20  # bytes that a chunk carries along, at most, unless one object is more
 _ONE_BY_ONE = 128  # objects of a chunk that kills its workers, from which on it is cut into pieces, not objects
 _PIECES = 16
-
-
-class Unfit(S3Error):
-    """A worker that cannot do the work: another s3nb, no credentials, a function that does not load."""
 
 
 @dataclass(frozen=True)

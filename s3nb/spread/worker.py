@@ -12,13 +12,13 @@ import weakref
 from concurrent.futures import CancelledError
 from typing import Any
 
-from s3nb.errors import BulkError, CredentialsError, S3Error
+from s3nb.errors import BulkError, CredentialsError, S3Error, UnfitWorker
 from s3nb.model import S3Object
 from s3nb.progress import Snapshot
 from s3nb.spread import order as orders
 from s3nb.spread import parcel, travel
 from s3nb.spread.board import Board
-from s3nb.spread.order import Order, Outcome, Unfit
+from s3nb.spread.order import Order, Outcome
 from s3nb.spread.signals import Line
 from s3nb.text import visible
 
@@ -151,14 +151,16 @@ def _desk(version: str, packed: bytes) -> _Desk:
         desk = _mine.desk = _Desk()
     if desk.packed != packed:
         if version != orders.VERSION:
-            raise Unfit(f"worker {name()} has s3nb {orders.VERSION}, not {version}: install the same on all of them")
+            raise UnfitWorker(
+                f"worker {name()} has s3nb {orders.VERSION}, not {version}: install the same on all of them"
+            )
         order: Order = pickle.loads(packed)  # noqa: S301  # from whoever gives us work
         desk.packed = None
         _settle(desk, order)
         desk.order, desk.packed = order, packed
         homes.add(order.home)
     if desk.order.shared is not None and not os.path.exists(desk.order.shared):
-        raise Unfit(
+        raise UnfitWorker(
             f"worker {name()} does not see the folder {visible(os.path.dirname(desk.order.shared), 200)} of the other side: "
             "download to one that all machines share"
         )
@@ -176,7 +178,7 @@ def _settle(desk: _Desk, order: Order) -> None:
         try:
             client._core.account.credentials()
         except CredentialsError as exc:
-            raise Unfit(f"worker {name()} has no credentials of its own (they do not travel): {exc}") from None
+            raise UnfitWorker(f"worker {name()} has no credentials of its own (they do not travel): {exc}") from None
         before, desk.client, desk.settings = desk.client, client, (order.client, near and order.home)
         if before is not None:
             before.close()
@@ -196,14 +198,14 @@ def _sees(order: Order) -> bool:
 
 def _function(order: Order) -> Any:
     if order.python is not None and order.python != orders.python():
-        raise Unfit(
+        raise UnfitWorker(
             f"worker {name()} runs Python {orders.python()}, not {order.python}: a function travels between the two only by name, "
             "in a module that both have"
         )
     try:
         return pickle.loads(order.function)  # type: ignore[arg-type]  # noqa: S301  # to run it is the work
     except Exception as exc:
-        raise Unfit(f"the function does not load on worker {name()}: {type(exc).__name__}: {exc}") from exc
+        raise UnfitWorker(f"the function does not load on worker {name()}: {type(exc).__name__}: {exc}") from exc
 
 
 def _close_all() -> None:
