@@ -713,7 +713,7 @@ class NoRanges(MemoryWire):
     """A server that knows no ranges: it sends everything, whatever is asked for."""
 
     def send(self, request: Any, sink: Any = None) -> Any:
-        request.headers = [(name, value) for name, value in request.headers if name != "Range"]
+        request.common = [(name, value) for name, value in request.headers if name != "Range"]
         return super().send(request, sink)
 
 

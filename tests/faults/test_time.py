@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from s3nb import S3, RequestTimeout, TransferConfig
-from s3nb.transfer import download, upload
+from s3nb.transfer import download, send
 from s3nb.transfer.pace import Backoff, Pace
 
 from ..conftest import Server
@@ -89,7 +89,7 @@ def test_one_connection_that_drips_does_not_hold_up_the_rest(
 def test_blanks_before_the_end_of_an_upload_are_waited_for(
     s3: S3, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "_PATIENT", 1.5)
+    monkeypatch.setattr(send, "_PATIENT", 1.5)
     proxy.set(Rule("blanks", method="POST", key="uploadId", times=1, rate=3))
     s3.put("up", LARGE)
     assert proxy.struck["blanks"] == 1
@@ -99,7 +99,7 @@ def test_blanks_before_the_end_of_an_upload_are_waited_for(
 def test_silence_at_the_end_of_an_upload_is_not_waited_for_for_ever(
     s3: S3, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "_PATIENT", 0.5)
+    monkeypatch.setattr(send, "_PATIENT", 0.5)
     proxy.set(Rule("stall", method="POST", key="uploadId", times=1, at=-1))
     s3.put("up", LARGE)
     assert s3.get("up").blob == LARGE
