@@ -98,7 +98,7 @@ class S3nb(Peer):
     def config(self) -> Any:
         from s3nb import TransferConfig
 
-        return TransferConfig(max_requests=max(256, self.ways))
+        return TransferConfig(max_requests=max(128, self.ways))
 
     def warm(self) -> None:
         import boto3
