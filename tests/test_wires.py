@@ -401,5 +401,10 @@ def test_the_collector_of_garbage_is_left_as_it_was(enabled: bool, monkeypatch: 
         with pytest.raises(InvalidURL):
             account.endpoint("no bucket")
         assert gc.isenabled() is enabled
+        assert gc.get_freeze_count() == 0  # those that nobody froze are collected as ever
+        gc.freeze()
+        assert account.endpoint("another").host == "localhost:1"
+        assert gc.get_freeze_count() > 0
     finally:
+        gc.unfreeze()
         gc.enable()

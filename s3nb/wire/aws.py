@@ -75,6 +75,10 @@ def _uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # what somebody else has frozen stays so
+            # straight to the oldest generation, which is seldom looked through: else it would be on the way there, three times
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()
 
