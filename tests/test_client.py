@@ -367,6 +367,17 @@ def test_a_header_cannot_be_smuggled_in(s3: S3) -> None:
         s3.put("k", b"x", headers={"Cache-Control": "a\nb"})
 
 
+def test_a_checksum_of_the_users_own_is_sent_alone(s3: S3) -> None:
+    """S3 takes one, and refuses a wrong one."""
+    good = "LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564="  # SHA-256 of b"foo"
+    s3.put("summed", b"foo", headers={"x-amz-checksum-sha256": good})
+    assert s3.get("summed").blob == b"foo"
+    wire = MemoryWire({"box": {}})
+    with S3(s3root="s3://box", wire=wire) as client:
+        client.put("summed", b"foo", headers={"X-Amz-Checksum-SHA256": good})
+    assert [name for name, _ in wire.log[-1].headers if "checksum" in name.lower()] == ["X-Amz-Checksum-SHA256"]
+
+
 # -- large objects ------------------------------------------------------------------------------
 
 

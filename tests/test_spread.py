@@ -26,7 +26,16 @@ from typing import Any
 import pytest
 
 from s3nb import S3, spread
-from s3nb.errors import BulkError, InvalidObject, LocalFileNotFound, ObjectNotFound, S3Error, UnfitWorker, UnsafeKey
+from s3nb.errors import (
+    BulkError,
+    InvalidObject,
+    InvalidURL,
+    LocalFileNotFound,
+    ObjectNotFound,
+    S3Error,
+    UnfitWorker,
+    UnsafeKey,
+)
 from s3nb.model import S3GetObject, S3PutObject
 from s3nb.progress import Snapshot
 from s3nb.spread import gather, order, worker
@@ -435,6 +444,31 @@ def test_what_cannot_work_is_said_before_anything_is_done(
         pytest.raises(TypeError, match="does not pickle"),
     ):
         given.get_many(KEYS, processes=2)
+
+
+class Once:
+    """Tells its length, and can be read once, as a bar around a generator."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = iter(items)
+        self._count = len(items)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._items
+
+
+def test_a_bad_value_is_found_before_anything_is_put_however_they_are_given(client: S3) -> None:
+    given: list[Any] = [*((f"once/{n}", b"x") for n in range(40)), ("once/bad", 1)]
+    with ThreadPoolExecutor(1) as pool:
+        for values in (given, Once(given)):
+            with pytest.raises(InvalidObject, match="int"):
+                client.put_many(values, processes=1)
+            with pytest.raises(InvalidURL):
+                client.put_many(Once([*given[:40], ("s3://elsewhere/key", b"x")]), executor=pool)
+    assert list(client.iter_list("once")) == []
 
 
 class Twice(Executor):

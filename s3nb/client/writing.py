@@ -309,8 +309,9 @@ class Writing(Base):
             return many.settled_put(verb, keys, results, failed, do)
 
         if whole:
-            iterator = iter(list(iterator))
-            for item in items:
+            listed = list(iterator)
+            iterator = iter(listed)
+            for item in listed:
                 if executor is None:
                     prepared(item)
                 else:  # files may be where the workers are only
@@ -360,8 +361,8 @@ class Writing(Base):
                 raise InvalidObject(
                     f"header {visible(field, 60)} must be a str on one line, not {visible(repr(value), 100)}"
                 )
-        alone = len(lines) == 1  # the same for many: prepared once
-        return Placed(bucket, name, url, tuple(lines) if alone else lines, exclusive=not overwrite)
+        summed = any(field.lower().startswith("x-amz-checksum-") for field, _ in lines)  # S3 takes one
+        return Placed(bucket, name, url, lines, exclusive=not overwrite, checksum="" if summed else None)
 
 
 def _file_source(path: Any) -> FileSource:
